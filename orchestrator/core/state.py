@@ -1,0 +1,293 @@
+"""The frozen picture of the pair: all that decisions may read.
+
+Tables are persistent maps (``immutables.Map``): a new picture after each event costs microseconds,
+also with thousands of contacts. Times are epoch seconds. Every node's picture knows when it was
+last confirmed; when that is too long ago its facts are unknown (``Node.fresh``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from immutables import Map
+
+from orchestrator.core.words import (
+    AtDeadline,
+    ChannelState,
+    ContactStatus,
+    DrainMode,
+    FenceMethod,
+    MoveKind,
+    Observer,
+    Outcome,
+    Phase,
+    RegistrationStatus,
+    Verdict,
+)
+
+# --- policy: the site's decisions, from the configuration; constant while the service runs --------
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkPolicy:
+    """A trunk that must be registered on exactly one node."""
+
+    registration: str  # PJSIP registration object
+    endpoint: str  # PJSIP endpoint, for maintenance and for telling trunk legs
+    server_uri: str = ""
+    client_uri: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePolicy:
+    name: str
+    address: str
+    preferred: bool = False
+    has_host: bool = True  # a host agent is configured
+    has_ari: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the site decided. Rules decide whether to move; this limits how."""
+
+    nodes: tuple[NodePolicy, NodePolicy]
+    trunks: tuple[TrunkPolicy, ...] = ()
+    silence_s: float = 2.0  # unanswered for longer is silence
+    stale_s: float = 10.0  # a picture not confirmed for longer is unknown
+    tick_s: float = 0.1  # the loop's pace; one late tick counts at most twice this
+    learning_s: float = 5.0  # sources that have not spoken by then have timed out
+    step_timeout_s: float = 5.0  # deadline of one step of a move
+    trunk_timeout_s: float = 15.0
+    verify_timeout_s: float = 3.0
+    verify_attempts: int = 3
+    drain_mode: DrainMode | None = None  # None: found out by the test call's Contact
+    drain_deadline_s: float = 900.0
+    at_deadline: AtDeadline = AtDeadline.WAIT
+    stuck_after_s: float = 4 * 3600.0  # a channel in no conversation for longer is stuck
+    fence_dead: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS,)
+    fence_hung: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS, FenceMethod.KILL)
+    fence_unreachable: tuple[FenceMethod, ...] = (FenceMethod.ISOLATION,)
+    proceed_when_fencing_fails: bool = False
+    promote_hook: str = ""  # configured command run on the new active when completing
+    demote_hook: str = ""
+
+    def other(self, name: str) -> str:
+        """The name of the other node of the pair."""
+        first, second = self.nodes
+        return second.name if name == first.name else first.name
+
+    @property
+    def preferred(self) -> str:
+        """The node that should be active in normal times; empty when the site has no wish."""
+        return next((node.name for node in self.nodes if node.preferred), "")
+
+
+# --- facts about one node ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The last look of one observer. ``lived_s`` is the pair's lived time at that look."""
+
+    outcome: Outcome
+    at: float
+    lived_s: float
+    since: float  # when this outcome began
+    answered_lived_s: float | None = None  # lived time of the last ANSWERS, None: never
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    aor: str
+    uri: str
+    status: ContactStatus
+    since: float
+    rtt_ms: float | None = None
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """An outbound registration, keyed by (client_uri, server_uri)."""
+
+    name: str
+    client_uri: str
+    server_uri: str
+    status: RegistrationStatus
+    since: float
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    uniqueid: str
+    name: str
+    state: ChannelState
+    created_at: float
+    linkedid: str = ""
+    caller_number: str = ""
+    caller_name: str = ""
+    connected_number: str = ""
+    exten: str = ""
+    application: str = ""
+    bridge: str = ""
+    answered_at: float | None = None
+    queue: str = ""  # waiting in, or delivered by, this queue
+    dialled: bool = False  # an outbound leg made by Dial or Queue
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMember:
+    interface: str
+    name: str
+    penalty: int
+    paused: bool
+    pause_reason: str
+    in_call: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCaller:
+    uniqueid: str
+    position: int
+    caller_number: str
+    joined_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    members: Map[str, QueueMember] = field(default_factory=Map)
+    callers: Map[str, QueueCaller] = field(default_factory=Map)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Ever-rising counts since the orchestrator's start; windows over them live in the rules."""
+
+    calls_attempted: int = 0  # dials begun
+    calls_answered: int = 0
+    calls_failed: int = 0  # ended unanswered by a network or equipment cause
+    failed_by_cause: Map[int, int] = field(default_factory=Map)
+    trunk_calls_attempted: int = 0
+    trunk_calls_failed: int = 0
+    contacts_lost: int = 0
+    registrations_lost: int = 0
+    callers_abandoned: int = 0
+    reloads: int = 0
+    events_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    name: str
+    observations: Map[Observer, Observation] = field(default_factory=Map)
+    verdict: Verdict = Verdict.UNKNOWN
+    verdict_since: float = 0.0
+    verdict_why: str = "nothing heard yet"
+    confirmed_at: float | None = None  # the picture below was last known to be true
+    in_sync: bool = False  # a snapshot came and the event stream has not broken since
+    holds_address: bool | None = None
+    address_at: float | None = None  # when the host last said so
+    gave_up_address: bool = False
+    guarded: bool = False
+    shutting_down: bool = False
+    asterisk_version: str = ""
+    booted_at: float | None = None
+    can_set_maintenance: bool = False
+    contacts: Map[str, Contact] = field(default_factory=Map)  # by uri
+    registrations: Map[tuple[str, str], Registration] = field(default_factory=Map)
+    devices: Map[str, str] = field(default_factory=Map)
+    channels: Map[str, Channel] = field(default_factory=Map)
+    queues: Map[str, Queue] = field(default_factory=Map)
+    counters: Counters = Counters()
+
+    def fresh(self, now: float, stale_s: float) -> bool:
+        """Whether phones, trunks, calls and queues of this picture may be believed."""
+        return self.confirmed_at is not None and now - self.confirmed_at <= stale_s
+
+
+# --- the pair ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Decide nothing. Set by an operator, or by the machine when it calls a human."""
+
+    by: str
+    reason: str
+    since: float
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One move from one node to the other, in progress."""
+
+    number: int
+    kind: MoveKind
+    from_node: str
+    to_node: str
+    by: str
+    reason: str
+    started_at: float
+    phase_since: float
+    mode: DrainMode | None = None  # None for a failover
+    deadline_at: float | None = None  # end of the drain
+    at_deadline: AtDeadline = AtDeadline.WAIT
+    pending: frozenset[int] = frozenset()  # commands asked for in this phase, not yet done
+    failures: tuple[str, ...] = ()
+    attempt: int = 1  # of the present phase
+    calls_at_start: int = 0
+    cut: tuple[str, ...] = ()  # what was hung up at the deadline, in words
+    promoted: bool = False  # the address stands on to_node
+    aborting: str = ""  # who aborted
+
+
+@dataclass(frozen=True, slots=True)
+class MoveReport:
+    """A move that ended, for history and limits."""
+
+    number: int
+    kind: MoveKind
+    from_node: str
+    to_node: str
+    by: str
+    reason: str
+    started_at: float
+    ended_at: float
+    outcome: str  # active | rolled-back | aborted | held
+    sentence: str
+    cut: tuple[str, ...] = ()
+
+
+RuleMemory: TypeAlias = Map[str, object]  # owned by core/rules.py
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """State of everything: the only argument of a decision besides the batch and the time."""
+
+    nodes: Map[str, Node]
+    now: float = 0.0
+    lived_s: float = 0.0  # seconds the loop really lived through
+    phase: Phase = Phase.LEARNING
+    phase_since: float = 0.0
+    active: str = ""  # empty: not known
+    active_since: float = 0.0
+    epoch: int = 0
+    hold: Hold | None = None
+    move: Move | None = None
+    history: tuple[MoveReport, ...] = ()
+    next_command: int = 1
+    next_move: int = 1
+    rules: RuleMemory = field(default_factory=Map)
+    notes: tuple[str, ...] = ()  # why the last decision was, or was not, taken
+
+    def standby(self, policy: Policy) -> str:
+        """The node that is not active; empty while it is not known who is."""
+        return policy.other(self.active) if self.active else ""

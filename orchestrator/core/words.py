@@ -1,0 +1,124 @@
+"""The enumerated words of the pair; their values are what rules, the journal and people read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Observer(StrEnum):
+    """Who looked at a node."""
+
+    AMI = "ami"  # manager connection: answered pings; refused or silent at (re)connect
+    SIP = "sip"  # OPTIONS from the orchestrator to the node's own address
+    ARI = "ari"  # HTTP ping
+    HOST = "host"  # the host agent's view of the Asterisk process
+    PEER = "peer"  # the other node's host agent, by SIP OPTIONS
+
+
+class Outcome(StrEnum):
+    """What an observer saw."""
+
+    ANSWERS = "answers"
+    REFUSED = "refused"  # the host is alive, nobody listens on the port
+    SILENT = "silent"  # no answer within the adapter's own deadline
+    STOPPED = "stopped"  # host only: the process exists but is stopped (state T)
+    GONE = "gone"  # host only: there is no such process
+    DENIED = "denied"  # answers, but refuses our credentials or speaks garbage
+
+
+class Verdict(StrEnum):
+    """What the observers together say of a node. Lost AMI is not death; unknown never promotes."""
+
+    HEALTHY = "healthy"
+    IMPAIRED = "impaired"
+    HUNG = "hung"
+    DEAD = "dead"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+
+
+class Role(StrEnum):
+    ACTIVE = "active"
+    STANDBY = "standby"
+    UNKNOWN = "unknown"
+
+
+class MoveKind(StrEnum):
+    SWITCHOVER = "switchover"  # planned, drains first
+    FAILOVER = "failover"  # unplanned
+    FAILBACK = "failback"  # switchover to the preferred node, gated
+
+
+class DrainMode(StrEnum):
+    """How a planned move keeps calls (docs/failover.md)."""
+
+    OVERLAP = "overlap"  # address first; the old active bleeds off (own-address dialogs)
+    DRAIN_FIRST = "drain-first"  # new calls redirected until the old active is empty
+
+
+class AtDeadline(StrEnum):
+    """What a drain does with calls that are still up at its deadline."""
+
+    WAIT = "wait"
+    ABORT = "abort"
+    CUT = "cut"
+
+
+class Phase(StrEnum):
+    """Where the pair is. The rows between them are in core/failover.py."""
+
+    LEARNING = "learning"
+    STEADY = "steady"
+    PREPARING = "preparing"
+    TAKING_TRUNKS = "taking-trunks"
+    REDIRECTING = "redirecting"
+    DRAINING = "draining"
+    FENCING = "fencing"
+    MOVING_ADDRESS = "moving-address"
+    RELEASING_TRUNKS = "releasing-trunks"
+    VERIFYING = "verifying"
+    COMPLETING = "completing"
+    ROLLING_BACK = "rolling-back"
+
+
+class ContactStatus(StrEnum):
+    """AMI ``ContactStatus`` (res_pjsip/pjsip_options.c) and chan_sip's peer status."""
+
+    REACHABLE = "reachable"
+    UNREACHABLE = "unreachable"
+    UNQUALIFIED = "unqualified"
+    REMOVED = "removed"
+    UNKNOWN = "unknown"
+
+
+class RegistrationStatus(StrEnum):
+    """State of an outbound (trunk) registration (res_pjsip_outbound_registration.c)."""
+
+    REGISTERED = "registered"
+    UNREGISTERED = "unregistered"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class ChannelState(StrEnum):
+    """AMI ``ChannelStateDesc`` reduced to what matters for a drain."""
+
+    DOWN = "down"
+    RINGING = "ringing"  # Ring, Ringing, Dialing, Pre-ring
+    UP = "up"
+    BUSY = "busy"
+
+
+class FenceMethod(StrEnum):
+    """How to make certain that the old active can serve nothing."""
+
+    ADDRESS = "address"  # its host takes the virtual IP away and checks
+    KILL = "kill"  # its host kills the Asterisk process and checks
+    ISOLATION = "isolation"  # its guard gave the address up: it heard neither us nor its witnesses
+    COMMAND = "command"  # the configured command (power switch, switch port) says so
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
