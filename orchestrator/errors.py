@@ -9,7 +9,8 @@
     ├── ProtocolError        a peer broke its protocol; the connection is dropped and made anew
     └── JournalError         our own state directory cannot be written; nothing may be decided
 
-Every message is a sentence for the engineer at 3 a.m.: what happened, what was or was not done, what to do.
+Every message is a sentence for the engineer at 3 a.m.: what happened, what was or was not done,
+and what to do now.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Policy:
         return next((node.name for node in self.nodes if node.preferred), "")
 
 
-# --- facts about one node ---------------------------------------------------------------------------
+# --- facts about one node ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class Node:
         return self.confirmed_at is not None and now - self.confirmed_at <= stale_s
 
 
-# --- the pair ---------------------------------------------------------------------------------------
+# --- the pair ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
