@@ -1,1 +1,23 @@
+"""The configuration file and the rule files: read, checked, frozen."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.config.problems import problems_of
+from orchestrator.config.settings import Settings
+from orchestrator.config.yaml_source import read
+from orchestrator.errors import ConfigError
+
+__all__ = ["Settings", "load"]
+
+
+def load(path: Path | str) -> Settings:
+    """The settings of a YAML file; ``ConfigError`` with all its problems at once."""
+    source = read(Path(path).absolute())
+    try:
+        return Settings.model_validate(source.value, context={"base": source.path.parent})
+    except ValidationError as error:
+        raise ConfigError(problems_of(Settings, error, source)) from error

@@ -8,6 +8,7 @@ last confirmed; when that is too long ago its facts are unknown (``Node.fresh``)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import TypeAlias
 
 from immutables import Map
@@ -49,6 +50,15 @@ class NodePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class FailbackPolicy:
+    """When rules may return to the preferred node."""
+
+    hours: tuple[int, int]  # minutes since midnight; may cross it
+    days: frozenset[int]  # 0 is Monday
+    after_s: float  # how long the preferred node must have been healthy
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the site decided. Rules decide whether to move; this limits how."""
 
@@ -72,6 +82,8 @@ class Policy:
     proceed_when_fencing_fails: bool = False
     promote_hook: str = ""  # configured command run on the new active when completing
     demote_hook: str = ""
+    timezone: tzinfo = UTC  # of hours and weekdays in rules
+    failback: FailbackPolicy | None = None  # None: never by itself
 
     def other(self, name: str) -> str:
         """The name of the other node of the pair."""
