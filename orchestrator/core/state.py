@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 from immutables import Map
 
+from orchestrator.core.commands import AnyCommand
+from orchestrator.core.events import MoveRequested, OperatorEvent
 from orchestrator.core.words import (
     AtDeadline,
     ChannelState,
@@ -79,6 +81,7 @@ class Policy:
     fence_dead: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS,)
     fence_hung: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS, FenceMethod.KILL)
     fence_unreachable: tuple[FenceMethod, ...] = (FenceMethod.ISOLATION,)
+    guard_lease_s: float | None = None  # an armed guard acts after this; None: 3/4 of silence_s
     proceed_when_fencing_fails: bool = False
     promote_hook: str = ""  # configured command run on the new active when completing
     demote_hook: str = ""
@@ -89,6 +92,18 @@ class Policy:
         """The name of the other node of the pair."""
         first, second = self.nodes
         return second.name if name == first.name else first.name
+
+    def node(self, name: str) -> NodePolicy:
+        """The node's policy; KeyError when it is not of this pair."""
+        found = next((node for node in self.nodes if node.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    @property
+    def lease_s(self) -> float:
+        """How long an isolated node's guard waits before it gives the address up, in seconds."""
+        return self.silence_s * 0.75 if self.guard_lease_s is None else self.guard_lease_s
 
     @property
     def preferred(self) -> str:
@@ -107,7 +122,8 @@ class Observation:
     at: float
     lived_s: float
     since: float  # when this outcome began
-    answered_lived_s: float | None = None  # lived time of the last ANSWERS, None: never
+    # lived time when it last heard the node at all (ANSWERS, STOPPED, GONE, DENIED); None: never
+    answered_lived_s: float | None = None
     detail: str = ""
 
 
@@ -207,6 +223,11 @@ class Node:
     address_at: float | None = None  # when the host last said so
     gave_up_address: bool = False
     guarded: bool = False
+    could_serve: bool = True  # False: it is certain that it has not got the address
+    adding: int = 0  # id of an AddAddress whose outcome is open; 0: none
+    drain_flag: bool = False  # we raised it and have not seen it lowered
+    maintenance: frozenset[str] = frozenset()  # endpoints we closed and have not seen reopened
+    probed_at: float | None = None  # when every observer was last asked to look at once
     shutting_down: bool = False
     asterisk_version: str = ""
     booted_at: float | None = None
@@ -258,6 +279,11 @@ class Move:
     cut: tuple[str, ...] = ()  # what was hung up at the deadline, in words
     promoted: bool = False  # the address stands on to_node
     aborting: str = ""  # who aborted
+    results: Map[str, str] = field(default_factory=Map)  # of this phase: "" is ok, else the failure
+    phase_lived_s: float = 0.0  # the pair's lived time when the phase began
+    force: bool = False  # the operator vouches: go on although gates say no
+    turns: int = 0  # how often the move changed direction
+    warned_at: float | None = None  # when people were last told that the drain is overdue
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +301,43 @@ class MoveReport:
     outcome: str  # active | rolled-back | aborted | held
     sentence: str
     cut: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command whose result is awaited. ``key`` names what it is for, within the phase."""
+
+    command: AnyCommand
+    key: str
+    overdue_lived_s: float  # the pair's lived time at which no result is a failure
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """A repair of the steady state: how often it was tried and when it may be tried again."""
+
+    since: float
+    tries: int = 0
+    next_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operator is told at once; belongs to the step that took the request."""
+
+    request: OperatorEvent
+    accepted: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A rule's failover that could not begin yet; tried again until it can or needs not."""
+
+    request: MoveRequested
+    from_node: str
+    since: float
+    why: str
 
 
 RuleMemory: TypeAlias = Map[str, object]  # owned by core/rules.py
@@ -299,6 +362,12 @@ class Pair:
     next_move: int = 1
     rules: RuleMemory = field(default_factory=Map)
     notes: tuple[str, ...] = ()  # why the last decision was, or was not, taken
+    recalled: str = ""  # who was active by the journal; evidence while learning
+    asked: Map[int, Asked] = field(default_factory=Map)
+    upkeep: Map[str, Upkeep] = field(default_factory=Map)
+    waiting: Waiting | None = None
+    answers: tuple[Answer, ...] = ()  # to the requests of the last step
+    last_tick: float | None = None
 
     def standby(self, policy: Policy) -> str:
         """The node that is not active; empty while it is not known who is."""
