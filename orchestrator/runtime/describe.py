@@ -1,0 +1,60 @@
+"""A command in words, for the journal and the log: never with a secret in it."""
+
+from __future__ import annotations
+
+from orchestrator.core.commands import (
+    AddAddress,
+    AmiAction,
+    AnyCommand,
+    Fence,
+    HangUp,
+    Notify,
+    ProbeNow,
+    RegisterTrunk,
+    RemoveAddress,
+    RunHook,
+    SetDrainFlag,
+    SetMaintenance,
+    UnregisterTrunk,
+    Verify,
+)
+
+_OPEN_FIELDS = {"action", "channel", "queue", "interface", "endpoint", "context", "exten", "module"}
+
+
+def describe(command: AnyCommand) -> str:
+    """What is about to be done, where."""
+    match command:
+        case AddAddress(node=node):
+            return f"{node}: add the virtual IP"
+        case RemoveAddress(node=node):
+            return f"{node}: remove the virtual IP"
+        case Fence(node=node, method=method):
+            return f"{node}: fence by {method}"
+        case RegisterTrunk(node=node, registration=name):
+            return f"{node}: register trunk {name}"
+        case UnregisterTrunk(node=node, registration=name):
+            return f"{node}: unregister trunk {name}"
+        case SetDrainFlag(node=node, on=on):
+            return f"{node}: {'raise' if on else 'lower'} the drain flag"
+        case SetMaintenance(node=node, endpoint=endpoint, on=on):
+            return f"{node}: {'start' if on else 'end'} maintenance of endpoint {endpoint}"
+        case HangUp(node=node, channels=channels):
+            return f"{node}: hang up {', '.join(channels)}"
+        case Verify(node=node):
+            return f"{node}: verify that the service address is served"
+        case RunHook(node=node, name=name):
+            return f"{node}: run the configured command {name}"
+        case ProbeNow(node=node):
+            return f"{node}: let every observer look now"
+        case AmiAction(node=node, action=action):
+            return f"{node}: AMI action {_without_secrets(action)}"
+        case Notify(severity=severity, title=title):
+            return f"notify ({severity}): {title}"
+
+
+def _without_secrets(action: tuple[tuple[str, str], ...]) -> str:
+    """Field names, and values of the few that cannot carry a secret."""
+    return ", ".join(
+        f"{key}: {value}" if key.lower() in _OPEN_FIELDS else key for key, value in action
+    )

@@ -1,0 +1,190 @@
+"""Carries commands out: each one an adapter call with its deadline, its result an event.
+
+A command never waits for another and never blocks the loop. Every failure is a ``CommandDone``
+with a sentence; only a stop of the service leaves a command without a result, and the journal
+shows that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from orchestrator.core.commands import (
+    AddAddress,
+    AmiAction,
+    AnyCommand,
+    Fence,
+    HangUp,
+    Notify,
+    ProbeNow,
+    RegisterTrunk,
+    RemoveAddress,
+    RunHook,
+    SetDrainFlag,
+    SetMaintenance,
+    UnregisterTrunk,
+    Verify,
+)
+from orchestrator.core.events import CommandDone, Event
+from orchestrator.core.words import FenceMethod
+from orchestrator.errors import ActionFailed, OrchestratorError
+from orchestrator.runtime.describe import describe
+from orchestrator.runtime.ports import Host, Manager, Ports
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    ok: bool
+    says: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+_DONE = _Outcome(True, "done")
+
+
+class Executor:
+    """Starts commands; ``put`` takes their results."""
+
+    def __init__(self, ports: Ports, put: Callable[[Event], object]) -> None:
+        self._ports = ports
+        self._put = put
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, command: AnyCommand) -> None:
+        """Begin it and return at once."""
+        if isinstance(command, Notify):
+            self._ports.announcer.tell(command.severity, command.title, command.text)
+        elif isinstance(command, ProbeNow):
+            for prober in self._ports.nodes[command.node].probers:
+                prober.probe_now()
+        else:
+            task = asyncio.create_task(self._carry_out(command), name=describe(command))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def stop(self) -> None:
+        """Cancel what runs; results stay unknown, as the journal will show."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _carry_out(self, command: AnyCommand) -> None:
+        outcome = await self._outcome(command)
+        level = logging.INFO if outcome.ok else logging.WARNING
+        log.log(level, "%s: %s", describe(command), outcome.says)
+        self._put(CommandDone(command.id, command.epoch, outcome.ok, outcome.says, outcome.data))
+
+    async def _outcome(self, command: AnyCommand) -> _Outcome:
+        try:
+            async with asyncio.timeout(command.timeout_s):
+                return await self._do(command)
+        except TimeoutError:
+            return _Outcome(
+                False, f"no answer within {command.timeout_s:g} s; whether it was done is not known"
+            )
+        except OrchestratorError as error:
+            return _Outcome(False, str(error))
+        except Exception as error:
+            log.exception("Internal error while carrying out %s", describe(command))
+            return _Outcome(False, f"internal error: {type(error).__name__}: {error}")
+
+    async def _do(self, command: AnyCommand) -> _Outcome:
+        match command:
+            case AddAddress(node=node):
+                await self._host(node).address_add()
+            case RemoveAddress(node=node):
+                await self._host(node).address_remove()
+            case Fence(node=node, method=method):
+                return await self._fence(node, method)
+            case RegisterTrunk(node=node, registration=name):
+                await self._manager(node).register_trunk(name, command.timeout_s)
+            case UnregisterTrunk(node=node, registration=name):
+                await self._manager(node).unregister_trunk(name, command.timeout_s)
+            case SetDrainFlag(node=node, on=on):
+                await self._manager(node).set_drain_flag(on)
+            case SetMaintenance(node=node, endpoint=endpoint, on=on):
+                await self._manager(node).set_maintenance(endpoint, on)
+            case HangUp(node=node, channels=channels):
+                await self._manager(node).hang_up(channels)
+            case Verify():
+                return await self._verify(command.timeout_s)
+            case RunHook(node=node, name=name):
+                await self._host(node).run(self._ports.hooks[name], command.timeout_s)
+            case AmiAction(node=node, action=action):
+                await self._manager(node).action(action, command.timeout_s)
+            case ProbeNow() | Notify():
+                raise AssertionError("started without a result")
+            case _:
+                assert_never(command)
+        return _DONE
+
+    def _manager(self, node: str) -> Manager:
+        return self._ports.nodes[node].manager
+
+    def _host(self, node: str) -> Host:
+        host = self._ports.nodes[node].host
+        if host is None:
+            raise ActionFailed(
+                f"{node} has no host configured, so nothing can be done on it; "
+                f"add nodes.{node}.host"
+            )
+        return host
+
+    async def _fence(self, node: str, method: FenceMethod) -> _Outcome:
+        match method:
+            case FenceMethod.ADDRESS:
+                await self._host(node).address_remove()
+                return _Outcome(True, f"the host of {node} no longer holds the virtual IP")
+            case FenceMethod.KILL:
+                await self._host(node).process_kill()
+                return _Outcome(True, f"Asterisk on {node} was killed and is gone")
+            case FenceMethod.ISOLATION:
+                raise ActionFailed(
+                    f"{node} has not said that it gave the virtual IP up, nor is its guard's lease "
+                    "over"
+                )
+            case FenceMethod.COMMAND:
+                argv = tuple(part.replace("{node}", node) for part in self._ports.fence_command)
+                await run_here(argv)
+                return _Outcome(True, f"the fencing command says that {node} is off")
+            case _:
+                assert_never(method)
+
+    async def _verify(self, timeout_s: float) -> _Outcome:
+        proof = await self._ports.test_service(timeout_s)
+        data = {"contact_host": proof.contact_host, "answer_ms": proof.answer_ms}
+        return _Outcome(proof.ok, proof.says, data)
+
+
+async def run_here(argv: tuple[str, ...]) -> None:
+    """Run an argument list beside the orchestrator; raises unless it exits with 0.
+
+    A caller that stops waiting kills it.
+    """
+    if not argv:
+        raise ActionFailed("no fencing command is configured (fencing.command)")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        raise ActionFailed(f"{argv[0]} cannot be run: {error.strerror}") from error
+    try:
+        _, stderr = await process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if process.returncode:
+        words = stderr.decode(errors="replace").strip()[-200:]
+        raise ActionFailed(f"{argv[0]} ended with exit code {process.returncode}: {words}")

@@ -1,0 +1,268 @@
+"""The one way through the code: events queue up, the core steps, the journal, the commands.
+
+``put`` only appends; the batch is taken in the same turn of the event loop, so an idle service
+goes from event to command in well under a millisecond. All is one thread: no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from orchestrator.core.commands import AnyCommand, Notify, ProbeNow
+from orchestrator.core.events import (
+    BridgeSeen,
+    ChannelGone,
+    ChannelSeen,
+    CommandDone,
+    ContactSeen,
+    DialSeen,
+    EndpointSeen,
+    Event,
+    EventsDropped,
+    PictureLost,
+    QueueCallerSeen,
+    QueueMemberSeen,
+    RegistrationSeen,
+    Tick,
+)
+from orchestrator.core.state import Pair
+from orchestrator.errors import JournalError
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.describe import describe
+from orchestrator.runtime.journal import Entry, Intent, Journal, Line, Result
+from orchestrator.runtime.story import tell
+
+log = logging.getLogger(__name__)
+
+LIMIT = 20_000  # events; a flood fills it only when several sources burst in one turn
+STALL_S = 1.0  # the loop was not run for so long: worth a warning
+RULES_EVERY_S = 1.0  # the rules' own memory alone is journaled no more often
+DRIFT_S = 60.0
+
+_CHANGES_STATE = (
+    ContactSeen
+    | RegistrationSeen
+    | EndpointSeen
+    | ChannelSeen
+    | ChannelGone
+    | BridgeSeen
+    | QueueMemberSeen
+    | QueueCallerSeen
+)
+_DURABLE_FIELDS = (
+    "phase", "active", "epoch", "hold", "move", "history", "next_command", "next_move",
+)  # fmt: skip
+_LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
+
+
+class Core(Protocol):
+    """The pure core, behind its only door."""
+
+    def step(
+        self, state: Pair, events: Sequence[Event], now: float
+    ) -> tuple[Pair, Sequence[AnyCommand]]:
+        """One batch in, the new picture and what to do out."""
+
+
+@dataclass(slots=True)
+class Health:
+    """How the service itself is doing; ``trouble`` is empty or says why nothing is decided."""
+
+    stepped_at: float = 0.0
+    longest_step_ms: float = 0.0
+    dropped: int = 0
+    trouble: str = ""
+
+
+class Loop:
+    """Owns the state. Everything else puts events or reads ``state``."""
+
+    def __init__(
+        self,
+        core: Core,
+        state: Pair,
+        *,
+        journal: Journal,
+        clock: Clock,
+        execute: Callable[[AnyCommand], None],
+        durable: Callable[[Pair], Mapping[str, object]],
+        tick_s: float,
+        limit: int = LIMIT,
+    ) -> None:
+        self.state = state
+        self.health = Health()
+        self.on_step: list[Callable[[tuple[Line, ...]], None]] = []
+        self._core = core
+        self._journal = journal
+        self._clock = clock
+        self._execute = execute
+        self._durable = durable
+        self._tick_s = tick_s
+        self._limit = limit
+        self._queue: deque[Event] = deque()
+        self._dropped: Counter[str] = Counter()
+        self._scheduled = False
+        self._rules_written_at = 0.0
+        self._rules_written: object = state.rules
+        self._kept: list[CommandDone] = []
+
+    def put(self, event: Event) -> bool:
+        """Queue an event. False: dropped; what changed the state must be snapshotted again."""
+        queue = self._queue
+        if len(queue) >= self._limit and isinstance(event, _CHANGES_STATE | DialSeen):
+            return self._drop(event)
+        queue.append(event)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._drain)
+        return True
+
+    def _drop(self, event: _CHANGES_STATE | DialSeen) -> bool:
+        self.health.dropped += 1
+        if isinstance(event, _CHANGES_STATE) and not self._dropped[event.node]:
+            self._queue.append(PictureLost(event.node, "our own queue was full"))
+        self._dropped[event.node] += 1
+        return isinstance(event, DialSeen)
+
+    def ask(self, event: Event) -> Pair:
+        """Let the core decide on an operator's order now; returns the state after it."""
+        self._queue.append(event)
+        self._drain()
+        return self.state
+
+    async def run(self) -> None:
+        """Send ticks at a steady pace until cancelled."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._tick_s
+        drifted = False
+        while True:
+            await asyncio.sleep(due - loop.time())
+            late_s = loop.time() - due
+            if late_s > STALL_S:
+                log.warning(
+                    "The orchestrator itself was not run for %.1f s (machine overloaded, suspended "
+                    "or its disk hangs). That time counts as nobody's silence.",
+                    late_s,
+                )
+            self.put(Tick())
+            due = loop.time() + self._tick_s if late_s > self._tick_s else due + self._tick_s
+            if abs(self._clock.drift_s()) > DRIFT_S and not drifted:
+                drifted = True
+                log.warning(
+                    "The wall clock was set by %+.0f s since the start; hours in rules still go "
+                    "by the old one. Restart the service to follow it.",
+                    self._clock.drift_s(),
+                )
+
+    def finish(self) -> None:
+        """Journal the last state; for a stop on purpose."""
+        self._journal.write(self._clock.now(), Entry(self.state.epoch, self._durable(self.state)))
+
+    def _drain(self) -> None:
+        self._scheduled = False
+        batch = [*self._kept, *self._queue]
+        self._kept.clear()
+        self._queue.clear()
+        batch += [EventsDropped(node, count) for node, count in self._dropped.items()]
+        self._dropped.clear()
+        if batch:
+            self._step(batch)
+
+    def _step(self, batch: list[Event]) -> None:
+        now = self._clock.now()
+        before = self.state
+        try:
+            after, commands = self._core.step(before, batch, now)
+        except Exception:
+            self._isolate(batch)
+            return
+        lines = tell(before, after)
+        try:
+            self._write(before, after, commands, batch, lines, now)
+        except JournalError as error:
+            self._only_watch(before, after, batch, str(error))
+            return
+        self.state = after
+        for command in commands:
+            self._execute(command)
+        self._told(lines, now)
+
+    def _told(self, lines: tuple[Line, ...], now: float) -> None:
+        """Everything that may wait until the commands are on their way."""
+        for line in lines:
+            log.log(_LEVEL[line.severity], "%s", line.text)
+        if self.health.trouble:
+            log.warning("The orchestrator decides again.")
+            self.health.trouble = ""
+        self.health.stepped_at = now
+        took_ms = (self._clock.now() - now) * 1000
+        self.health.longest_step_ms = max(self.health.longest_step_ms, took_ms)
+        for listener in self.on_step:
+            listener(lines)
+
+    def _isolate(self, batch: list[Event]) -> None:
+        """One event the core cannot digest must not blind it to the others."""
+        if len(batch) > 1:
+            for event in batch:
+                self._step([event])
+            return
+        self._say_trouble(
+            f"Internal error on {type(batch[0]).__name__}; the event was dropped.", exc_info=True
+        )
+
+    def _only_watch(self, before: Pair, after: Pair, batch: list[Event], why: str) -> None:
+        """Take over what was seen, nothing that was decided; results wait for the journal."""
+        self._say_trouble(why)
+        self.state = replace(
+            before, nodes=after.nodes, now=after.now, lived_s=after.lived_s, notes=(why,)
+        )
+        self._kept = [event for event in batch if isinstance(event, CommandDone)]
+        for listener in self.on_step:
+            listener(())
+
+    def _say_trouble(self, why: str, exc_info: bool = False) -> None:
+        if self.health.trouble != why:
+            log.critical(why, exc_info=exc_info)
+        self.health.trouble = why
+
+    def _write(
+        self,
+        before: Pair,
+        after: Pair,
+        commands: Sequence[AnyCommand],
+        batch: Iterable[Event],
+        lines: tuple[Line, ...],
+        now: float,
+    ) -> None:
+        intents = tuple(
+            Intent(c.id, c.epoch, describe(c))
+            for c in commands
+            if not isinstance(c, ProbeNow | Notify)
+        )
+        results = tuple(
+            Result(e.command_id, e.epoch, e.ok, e.detail)
+            for e in batch
+            if isinstance(e, CommandDone)
+        )
+        state = self._durable(after) if self._must_write(before, after, intents, now) else None
+        self._journal.write(now, Entry(after.epoch, state, intents, results, lines))
+        if state is not None:
+            self._rules_written, self._rules_written_at = after.rules, now
+
+    def _must_write(
+        self, before: Pair, after: Pair, intents: tuple[Intent, ...], now: float
+    ) -> bool:
+        if intents or any(
+            getattr(before, name) is not getattr(after, name)
+            and getattr(before, name) != getattr(after, name)
+            for name in _DURABLE_FIELDS
+        ):
+            return True
+        return (
+            after.rules is not self._rules_written and now - self._rules_written_at >= RULES_EVERY_S
+        )

@@ -1,0 +1,116 @@
+"""What the runtime needs of the outside, named for the role it plays.
+
+The adapters fulfil these without knowing them; ``app`` puts the two together. Every method says
+"no" by raising from ``orchestrator.errors``; its message is what the operator reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.core.events import Event
+
+
+class Manager(Protocol):
+    """Asterisk of one node, to be told what to do (AMI)."""
+
+    def register_trunk(self, name: str, timeout_s: float) -> Awaitable[object]:
+        """Done when the node is registered with the provider."""
+
+    def unregister_trunk(self, name: str, timeout_s: float) -> Awaitable[object]:
+        """Done when the node is no longer registered."""
+
+    def set_drain_flag(self, on: bool) -> Awaitable[object]:
+        """Raise or lower the flag that the dialplan include tests."""
+
+    def set_maintenance(self, endpoint: str, on: bool) -> Awaitable[object]:
+        """New requests of this endpoint get 503; dialogs live on."""
+
+    def hang_up(self, channels: Sequence[str]) -> Awaitable[object]:
+        """Hang up the channels of these names."""
+
+    def action(self, fields: Sequence[tuple[str, str]], timeout_s: float) -> Awaitable[object]:
+        """One AMI action as it stands."""
+
+
+class Host(Protocol):
+    """The machine that one node runs on."""
+
+    def address_add(self) -> Awaitable[object]:
+        """Hold the virtual IP and announce it."""
+
+    def address_remove(self) -> Awaitable[object]:
+        """Give the virtual IP up and see that it is gone."""
+
+    def process_kill(self) -> Awaitable[object]:
+        """Kill Asterisk and see that it is gone."""
+
+    def run(self, argv: Sequence[str], timeout_s: float) -> Awaitable[object]:
+        """Run an argument list (no shell); an exit code other than 0 raises."""
+
+
+class Prober(Protocol):
+    """An observer of a node that can be asked to look now."""
+
+    def probe_now(self) -> object:
+        """Look at once; what is seen comes as an event."""
+
+
+class Source(Protocol):
+    """An adapter that runs in the background and puts events into the queue."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a test of the service address showed."""
+
+    ok: bool
+    says: str
+    answer_ms: float = 0.0
+    contact_host: str = ""
+
+
+class Tester(Protocol):
+    """Proves that somebody serves the service address."""
+
+    async def __call__(self, timeout_s: float) -> Proof:
+        """OPTIONS, then a test call where one is configured."""
+
+
+class Announcer(Protocol):
+    """Tells people; takes the message and never makes the caller wait."""
+
+    def tell(self, severity: str, title: str, text: str) -> None:
+        """Queue this message."""
+
+
+class Sink(Protocol):
+    """Where adapters put events."""
+
+    def __call__(self, event: Event) -> object:
+        """Take the event; never blocks, never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePorts:
+    """Everything that can be asked of one node; ``host`` is None where none is configured."""
+
+    manager: Manager
+    host: Host | None
+    probers: tuple[Prober, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything that the executor can ask."""
+
+    nodes: Mapping[str, NodePorts]
+    test_service: Tester
+    announcer: Announcer
+    hooks: Mapping[str, tuple[str, ...]]  # name -> argument list, on the node's host
+    fence_command: tuple[str, ...] = ()  # argument list, here; "{node}" is replaced
