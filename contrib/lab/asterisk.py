@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ from contrib.lab.templates import OWN, SHIPPED, fill
 
 PHONE_NUMBERS = range(1001, 1021)
 BOOT_DEADLINE_S = 60.0
+DEBIANS_OWN = ("acl", "ccss", "cel", "confbridge", "features", "geolocation", "indications")
+DEBIANS_OWN += ("musiconhold", "pjproject", "pjsip_notify", "queuerules", "statsd", "udptl")
+"""Configuration that the lab takes as Debian ships it, with the root file system."""
 
 # The mounts live in a mount namespace that ends with Asterisk: nothing is ever left to unmount.
 # /run of the root file system is hidden behind a tmpfs, so that the shared root is not written to.
@@ -49,7 +53,7 @@ class Asterisk:
 
     def configure(self, values: Mapping[str, object], files: Mapping[str, str]) -> None:
         """Makes the directories and writes `files` and what every instance has, filled."""
-        for name in ("etc", "db", "spool", "run", "log", "log/cdr-csv"):
+        for name in ("etc", "db", "spool", "run", "log", "log/cdr-csv", "db/keys"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         modules = self._modules_directory()
         wanted = _wanted_modules()
@@ -63,6 +67,10 @@ class Asterisk:
             + "".join(f"load={one}.so\n" for one in present),
             **files,
         }
+        shipped = [self.root / "etc/asterisk" / f"{name}.conf" for name in DEBIANS_OWN]
+        for path in shipped:
+            if path.exists():
+                shutil.copyfile(path, self.directory / "etc" / path.name)
         for name, text in written.items():
             path = self.directory / "etc" / name
             path.write_text(text, encoding="utf-8")
