@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ from orchestrator.runtime.describe import describe
 from orchestrator.runtime.executor import Executor
 from tests.runtime.world import World
 
-HEAD = {"id": 5, "epoch": 2, "timeout_s": 0.2, "node": "pbx-a"}
+HEAD: dict[str, Any] = {"id": 5, "epoch": 2, "timeout_s": 0.2, "node": "pbx-a"}
 
 
 def fence(method: FenceMethod, timeout_s: float = 5.0) -> Fence:

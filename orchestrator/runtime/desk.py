@@ -1,0 +1,145 @@
+"""The operators' desk: what people may ask of the running service, whatever way they come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchestrator import __version__
+from orchestrator.core.events import (
+    AbortRequested,
+    ExtendRequested,
+    HoldRequested,
+    MoveRequested,
+    OperatorEvent,
+    ReleaseRequested,
+)
+from orchestrator.core.state import Pair, Policy
+from orchestrator.core.words import MoveKind
+from orchestrator.errors import RequestRefused
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.loop import Loop
+from orchestrator.runtime.status import status
+
+Explain = Callable[[Pair, float, str], list[str]]
+
+_MOVES = {
+    "switchover": MoveKind.SWITCHOVER,
+    "drain": MoveKind.SWITCHOVER,
+    "failover": MoveKind.FAILOVER,
+    "failback": MoveKind.FAILBACK,
+}
+_MOVE_KEYS: dict[str, type] = {"to": str, "at_most_s": float, "reason": str, "force": bool}
+_KEYS: dict[str, dict[str, type]] = {
+    **{what: _MOVE_KEYS for what in _MOVES},
+    "abort": {},
+    "extend": {"seconds": float},
+    "hold": {"reason": str, "for_s": float},
+    "release": {},
+}
+ORDERS = tuple(_KEYS)
+
+
+def order(request: Mapping[str, object], by: str, now: float) -> OperatorEvent:
+    """The request as an event. Raises RequestRefused when it cannot be understood."""
+    what = str(request.get("do"))
+    known: Mapping[str, type] = _KEYS.get(what, {})
+    if what not in _KEYS:
+        raise RequestRefused(f"There is no order '{what}'; nothing was done.")
+    given = {key: value for key, value in request.items() if key != "do" and value is not None}
+    for key, value in given.items():
+        if key not in known or not isinstance(value, known[key] | _also(known[key])):
+            raise RequestRefused(f"'{what}' takes no {key}={value!r}; nothing was done.")
+        if known[key] is float and not 0 < float(str(value)) < 1e9:
+            raise RequestRefused(f"{key} must be a time above zero; nothing was done.")
+    return _event(what, given, by, now)
+
+
+def _also(kind: type) -> type:
+    return int if kind is float else kind
+
+
+def _event(what: str, given: Mapping[str, Any], by: str, now: float) -> OperatorEvent:
+    if what == "abort":
+        return AbortRequested(by)
+    if what == "extend":
+        if "seconds" not in given:
+            raise RequestRefused("Say by how many seconds; nothing was done.")
+        return ExtendRequested(by, float(given["seconds"]))
+    if what == "release":
+        return ReleaseRequested(by)
+    if what == "hold":
+        until = now + given["for_s"] if "for_s" in given else None
+        return HoldRequested(by, given.get("reason", ""), until)
+    return MoveRequested(
+        kind=_MOVES[what],
+        by=by,
+        reason=given.get("reason", ""),
+        to_node=given.get("to", ""),
+        at_most_s=given.get("at_most_s"),
+        force=given.get("force", False),
+    )
+
+
+class Desk:
+    """Answers about the loop's state and passes orders to the core."""
+
+    def __init__(
+        self,
+        *,
+        pair: str,
+        policy: Policy,
+        loop: Loop,
+        journal: Journal,
+        clock: Clock,
+        explain: Explain,
+    ) -> None:
+        self._pair = pair
+        self._policy = policy
+        self._journal = journal
+        self._clock = clock
+        self._explain = explain
+        self._started_at = clock.now()
+        self.loop = loop
+
+    def status(self) -> dict[str, Any]:
+        """The picture of the pair, and how the service itself is doing."""
+        health = self.loop.health
+        return {
+            "pair": self._pair,
+            **status(self.loop.state, self._policy, self._clock.now()),
+            "service": {
+                "version": __version__,
+                "pid": os.getpid(),
+                "started_at": self._started_at,
+                "trouble": health.trouble,
+                "longest_step_ms": round(health.longest_step_ms, 3),
+                "events_dropped": health.dropped,
+            },
+        }
+
+    def order(self, request: Mapping[str, object], by: str) -> dict[str, Any]:
+        """Let the core decide on it now; says what will happen, or why not."""
+        try:
+            event = order(request, by, self._clock.now())
+        except RequestRefused as refused:
+            return {"ok": False, "says": str(refused)}
+        after = self.loop.ask(event)
+        if self.loop.health.trouble:
+            return {"ok": False, "says": f"Nothing was done: {self.loop.health.trouble}"}
+        answer = next((a for a in after.answers if a.request == event), None)
+        if answer is None:
+            return {"ok": False, "says": "The core gave no answer; look at status and history."}
+        move = after.move.number if after.move else None
+        return {"ok": answer.accepted, "says": answer.sentence, "move": move}
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """The newest lines of the story, oldest first."""
+        lines = self._journal.history(limit)
+        return [{"at": t.at, "severity": t.severity, "text": t.text} for t in lines]
+
+    def explain(self, rule: str) -> list[str]:
+        """Why the last decision was or was not taken, term by term."""
+        return self._explain(self.loop.state, self._clock.now(), rule)

@@ -1,0 +1,138 @@
+"""The picture of the pair as plain data: what ``status`` prints and ``--json`` gives.
+
+Keys that end in ``_at``, ``_since`` or ``until`` are epoch seconds; ``_s`` are seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.core.drain import calls_on, progress
+from orchestrator.core.state import Hold, Move, MoveReport, Node, Pair, Policy, TrunkPolicy
+from orchestrator.core.words import ContactStatus, Phase, RegistrationStatus, Role
+
+
+def status(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
+    """Everything an operator asks first."""
+    return {
+        "now": now,
+        "phase": state.phase.value,
+        "phase_since": state.phase_since,
+        "active": state.active,
+        "active_since": state.active_since,
+        "epoch": state.epoch,
+        "hold": _hold(state.hold),
+        "move": _move(state, policy, state.move, now) if state.move else None,
+        "last_move": _report(state.history[-1]) if state.history else None,
+        "nodes": {
+            node.name: _node(state, policy, state.nodes[node.name], now) for node in policy.nodes
+        },
+        "notes": list(state.notes),
+    }
+
+
+def _hold(hold: Hold | None) -> dict[str, Any] | None:
+    if hold is None:
+        return None
+    return {"by": hold.by, "reason": hold.reason, "since": hold.since, "until": hold.until}
+
+
+def _move(state: Pair, policy: Policy, move: Move, now: float) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "number": move.number,
+        "kind": move.kind.value,
+        "from": move.from_node,
+        "to": move.to_node,
+        "by": move.by,
+        "reason": move.reason,
+        "mode": move.mode.value if move.mode else None,
+        "started_at": move.started_at,
+        "deadline_at": move.deadline_at,
+        "at_deadline": move.at_deadline.value,
+        "promoted": move.promoted,
+        "aborting": move.aborting,
+        "failures": list(move.failures),
+        "drain": None,
+    }
+    if state.phase is Phase.DRAINING:
+        drain = progress(state, policy, move, now)
+        facts["drain"] = {
+            "known": drain.known,
+            "calls_at_start": move.calls_at_start,
+            "calls": drain.calls,
+            "stuck": len(drain.stuck),
+            "longest_s": drain.longest_s,
+            "estimate_s": drain.estimate_s,
+        }
+    return facts
+
+
+def _report(report: MoveReport) -> dict[str, Any]:
+    return {
+        "number": report.number,
+        "kind": report.kind.value,
+        "from": report.from_node,
+        "to": report.to_node,
+        "by": report.by,
+        "reason": report.reason,
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
+        "outcome": report.outcome,
+        "sentence": report.sentence,
+        "cut": list(report.cut),
+    }
+
+
+def _node(state: Pair, policy: Policy, node: Node, now: float) -> dict[str, Any]:
+    trunk_endpoints = {trunk.endpoint for trunk in policy.trunks}
+    phones = [c for c in node.contacts.values() if c.aor not in trunk_endpoints]
+    return {
+        "role": _role(state, node.name).value,
+        "preferred": node.name == policy.preferred,
+        "verdict": node.verdict.value,
+        "verdict_since": node.verdict_since,
+        "why": node.verdict_why,
+        "observers": {
+            observer.value: {"outcome": seen.outcome.value, "since": seen.since, "at": seen.at}
+            for observer, seen in sorted(node.observations.items())
+        },
+        "address": node.holds_address,
+        "guarded": node.guarded,
+        "gave_up_address": node.gave_up_address,
+        "fresh": node.fresh(now, policy.stale_s),
+        "confirmed_at": node.confirmed_at,
+        "version": node.asterisk_version,
+        "booted_at": node.booted_at,
+        "trunks": [_trunk(node, trunk) for trunk in policy.trunks],
+        "phones_known": len(phones),
+        "phones_reachable": sum(c.status is ContactStatus.REACHABLE for c in phones),
+        "calls": calls_on(node),
+        "channels": len(node.channels),
+        "waiting": sum(len(queue.callers) for queue in node.queues.values()),
+    }
+
+
+def _role(state: Pair, name: str) -> Role:
+    if not state.active:
+        return Role.UNKNOWN
+    return Role.ACTIVE if state.active == name else Role.STANDBY
+
+
+def _trunk(node: Node, trunk: TrunkPolicy) -> dict[str, Any]:
+    registered = RegistrationStatus.UNKNOWN
+    for registration in node.registrations.values():
+        if trunk.registration == registration.name or (
+            trunk.server_uri
+            and (trunk.client_uri, trunk.server_uri)
+            == (registration.client_uri, registration.server_uri)
+        ):
+            registered = registration.status
+    contact = ContactStatus.UNKNOWN
+    for known in node.contacts.values():
+        if known.aor == trunk.endpoint:
+            contact = known.status
+    return {
+        "name": trunk.registration,
+        "registration": registered.value,
+        "contact": contact.value,
+    }
