@@ -5,6 +5,7 @@
     ├── RequestRefused       the operator or a rule asked for what is not allowed now: says why
     ├── ActionFailed         an outside thing said no: says what it answered
     │   ├── ActionTimeout    an outside thing did not answer within its deadline
+    │   ├── AnswerLost       the connection broke while an action was under way
     │   └── NotConnected     there is no connection to send on; nothing was sent
     ├── ProtocolError        a peer broke its protocol; the connection is dropped and made anew
     └── JournalError         our own state directory cannot be written; nothing may be decided
@@ -38,6 +39,10 @@ class ActionFailed(OrchestratorError):
 
 class ActionTimeout(ActionFailed):
     """An outside thing gave no answer within the deadline; whether it acted is unknown."""
+
+
+class AnswerLost(ActionFailed):
+    """The connection broke after the action was sent; whether it acted is unknown."""
 
 
 class NotConnected(ActionFailed):

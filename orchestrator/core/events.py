@@ -60,7 +60,10 @@ class AddressSeen:
 
 @dataclass(frozen=True, slots=True)
 class ContactSeen:
-    """A phone's or static contact (PJSIP ``ContactStatus``, chan_sip ``PeerStatus``)."""
+    """A phone's or static contact (PJSIP ``ContactStatus``, chan_sip ``PeerStatus``).
+
+    Status unknown: it is there, how well it can be reached was not said; keep what is known.
+    """
 
     node: str
     aor: str
@@ -93,12 +96,12 @@ class EndpointSeen:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSeen:
-    """A channel is new or changed. Empty strings mean: not said this time, keep what is known."""
+    """A channel is new or changed. Empty strings and None: not said this time, keep what is known."""
 
     node: str
     uniqueid: str
     name: str
-    state: ChannelState
+    state: ChannelState | None
     linkedid: str = ""
     caller_number: str = ""
     caller_name: str = ""
@@ -193,10 +196,15 @@ NodeEvent: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything of a node at once, after a (re)connect: replaces its whole picture."""
+    """Everything of a node at once, after a (re)connect: replaces its whole picture.
+
+    ``missing`` names the parts that could not be asked for (no privilege, no module, no answer):
+    ``contacts``, ``registrations``, ``devices``, ``channels``, ``queues``. They stay unknown.
+    """
 
     node: str
     content: tuple[NodeEvent, ...]
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

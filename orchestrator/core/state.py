@@ -165,6 +165,7 @@ class Channel:
     answered_at: float | None = None
     queue: str = ""  # waiting in, or delivered by, this queue
     dialled: bool = False  # an outbound leg made by Dial or Queue
+    dials: bool = False  # it began a dial: how that ended is told by the legs it made
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ class Node:
     guarded: bool = False
     could_serve: bool = True  # False: it is certain that it has not got the address
     adding: int = 0  # id of an AddAddress whose outcome is open; 0: none
+    added: int = 0  # id of the last AddAddress: an older removal's late result says nothing
     drain_flag: bool = False  # we raised it and have not seen it lowered
     maintenance: frozenset[str] = frozenset()  # endpoints we closed and have not seen reopened
     probed_at: float | None = None  # when every observer was last asked to look at once
@@ -232,7 +234,8 @@ class Node:
     asterisk_version: str = ""
     booted_at: float | None = None
     can_set_maintenance: bool = False
-    contacts: Map[str, Contact] = field(default_factory=Map)  # by uri
+    missing: frozenset[str] = frozenset()  # parts the last snapshot could not ask for: unknown
+    contacts: Map[str, Contact] = field(default_factory=Map)  # by "aor/uri"
     registrations: Map[tuple[str, str], Registration] = field(default_factory=Map)
     devices: Map[str, str] = field(default_factory=Map)
     channels: Map[str, Channel] = field(default_factory=Map)
@@ -279,11 +282,15 @@ class Move:
     cut: tuple[str, ...] = ()  # what was hung up at the deadline, in words
     promoted: bool = False  # the address stands on to_node
     aborting: str = ""  # who aborted
-    results: Map[str, str] = field(default_factory=Map)  # of this phase: "" is ok, else the failure
+    results: Map[str, str] = field(default_factory=Map)  # by key: "" is ok, else the failure
     phase_lived_s: float = 0.0  # the pair's lived time when the phase began
     force: bool = False  # the operator vouches: go on although gates say no
     turns: int = 0  # how often the move changed direction
     warned_at: float | None = None  # when people were last told that the drain is overdue
+    contact_host: str = ""  # who answered the last test call, by its Contact
+    retry_lived_s: float = 0.0  # the next test call is not made before the pair lived this long
+    vouched: str = ""  # why the old active serves nothing although its host may hold the address
+    touched: bool = False  # the old active was asked to give the address up
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +312,7 @@ class MoveReport:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command whose result is awaited. ``key`` names what it is for, within the phase."""
+    """A command whose result is awaited. ``key`` names what it is for, within the move."""
 
     command: AnyCommand
     key: str

@@ -1,0 +1,273 @@
+"""AMI events to domain events. Pure; Asterisk 16 to 22, PJSIP and chan_sip.
+
+``LIVE`` has one function for each event name that can change the picture; whatever is not in it is
+dropped by name alone. Header names are those of Asterisk's stasis messages (main/manager_*.c,
+res/res_pjsip*.c, channels/chan_sip.c, apps/app_queue.c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from orchestrator.adapters.ami.wire import key, text, value
+from orchestrator.core.events import (
+    BridgeSeen,
+    ChannelGone,
+    ChannelSeen,
+    ContactSeen,
+    DialSeen,
+    EndpointSeen,
+    NodeEvent,
+    QueueCallerSeen,
+    QueueMemberSeen,
+    RegistrationSeen,
+)
+from orchestrator.core.words import ChannelState, ContactStatus, RegistrationStatus
+
+Translator: TypeAlias = Callable[[str, bytes], NodeEvent | None]
+
+_AOR, _URI, _CONTACT_STATUS = key("AOR"), key("URI"), key("ContactStatus")
+_RTT, _USER_AGENT = key("RoundtripUsec"), key("UserAgent")
+_CHANNEL_TYPE, _PEER, _PEER_STATUS = key("ChannelType"), key("Peer"), key("PeerStatus")
+_USERNAME, _DOMAIN, _STATUS, _CAUSE = key("Username"), key("Domain"), key("Status"), key("Cause")
+_CAUSE_TEXT, _TECH_CAUSE = key("Cause-txt"), key("TechCause")
+_DEVICE, _STATE = key("Device"), key("State")
+_CHANNEL, _NEW_NAME, _UNIQUEID = key("Channel"), key("Newname"), key("Uniqueid")
+_LINKEDID = key("Linkedid")
+_CHANNEL_STATE, _EXTEN = key("ChannelState"), key("Exten")
+_CALLER, _CALLER_NAME = key("CallerIDNum"), key("CallerIDName")
+_CONNECTED = key("ConnectedLineNum")
+_DEST, _DEST_UNIQUEID, _DIAL_STATUS = key("DestChannel"), key("DestUniqueid"), key("DialStatus")
+_BRIDGE = key("BridgeUniqueid")
+_QUEUE, _POSITION, _HOLD_TIME = key("Queue"), key("Position"), key("HoldTime")
+_INTERFACE, _MEMBER_NAME, _PENALTY = key("Interface"), key("MemberName"), key("Penalty")
+_PAUSED, _PAUSED_REASON, _IN_CALL = key("Paused"), key("PausedReason"), key("InCall")
+
+# ContactStatus and PJSIP list words (res_pjsip.h), PeerStatus words (chan_sip)
+CONTACT = {
+    b"Reachable": ContactStatus.REACHABLE,
+    b"Unreachable": ContactStatus.UNREACHABLE,
+    b"NonQualified": ContactStatus.UNQUALIFIED,
+    b"Created": ContactStatus.UNQUALIFIED,
+    b"Removed": ContactStatus.REMOVED,
+    b"Registered": ContactStatus.UNKNOWN,  # chan_sip says so at each refresh: it is there, no more
+    b"Unregistered": ContactStatus.REMOVED,
+    b"Lagged": ContactStatus.REACHABLE,
+}
+# Registry (res_pjsip_outbound_registration.c; chan_sip's regstate2str)
+REGISTRATION = {
+    b"Registered": RegistrationStatus.REGISTERED,
+    b"Unregistered": RegistrationStatus.UNREGISTERED,
+    b"Request Sent": RegistrationStatus.UNREGISTERED,
+    b"Auth. Sent": RegistrationStatus.UNREGISTERED,
+    b"Stopped": RegistrationStatus.UNREGISTERED,
+    b"Stopping": RegistrationStatus.UNREGISTERED,
+}
+_REJECTED = (b"Rejected", b"Failed", b"Timeout", b"No Authentication")
+# enum ast_channel_state (include/asterisk/channelstate.h)
+CHANNEL = {
+    b"0": ChannelState.DOWN,
+    b"1": ChannelState.DOWN,  # Rsrvd
+    b"2": ChannelState.RINGING,  # OffHook
+    b"3": ChannelState.RINGING,  # Dialing
+    b"4": ChannelState.RINGING,  # Ring
+    b"5": ChannelState.RINGING,  # Ringing
+    b"6": ChannelState.UP,
+    b"7": ChannelState.BUSY,
+    b"8": ChannelState.RINGING,  # Dialing Offhook
+    b"9": ChannelState.RINGING,  # Pre-ring
+}
+# enum ast_device_state as app_queue prints it (include/asterisk/devicestate.h)
+DEVICE = (
+    "unknown", "not_inuse", "inuse", "busy", "invalid", "unavailable", "ringing", "ringinuse",
+    "onhold",
+)  # fmt: skip
+
+
+def registration_status(word: bytes) -> RegistrationStatus:
+    """The domain's word for Asterisk's; one we never saw is unknown, not rejected."""
+    if word in _REJECTED:
+        return RegistrationStatus.REJECTED
+    return REGISTRATION.get(word, RegistrationStatus.UNKNOWN)
+
+
+def whole(raw: bytes) -> int:
+    """A whole number, 0 when there is none."""
+    try:
+        return int(raw)
+    except ValueError:
+        return 0
+
+
+def rtt_ms(raw: bytes) -> float | None:
+    """Milliseconds of a ``RoundtripUsec``; Asterisk says 0 or N/A when there was no answer."""
+    usec = whole(raw)
+    return usec / 1000 if usec > 0 else None
+
+
+def known(words: str) -> str:
+    """Asterisk prints ``<unknown>`` for an empty number or name."""
+    return "" if words == "<unknown>" else words
+
+
+def device_word(number: bytes) -> str:
+    """``Status: 5`` of a queue member in words."""
+    index = whole(number)
+    return DEVICE[index] if 0 <= index < len(DEVICE) else "unknown"
+
+
+def _contact(node: str, raw: bytes) -> NodeEvent:
+    status = CONTACT.get(value(raw, _CONTACT_STATUS), ContactStatus.UNKNOWN)
+    return ContactSeen(node, text(raw, _AOR), text(raw, _URI), status, rtt_ms(value(raw, _RTT)))
+
+
+def _peer(node: str, raw: bytes) -> NodeEvent | None:
+    if value(raw, _CHANNEL_TYPE) != b"SIP":
+        return None  # PJSIP's say less than its ContactStatus
+    peer = text(raw, _PEER)
+    status = CONTACT.get(value(raw, _PEER_STATUS), ContactStatus.UNKNOWN)
+    return ContactSeen(node, peer.removeprefix("SIP/"), peer, status)
+
+
+def _registry(node: str, raw: bytes) -> NodeEvent:
+    return RegistrationSeen(
+        node,
+        text(raw, _USERNAME),
+        text(raw, _DOMAIN),
+        registration_status(value(raw, _STATUS)),
+        "",
+        text(raw, _CAUSE),
+    )
+
+
+def _device(node: str, raw: bytes) -> NodeEvent:
+    return EndpointSeen(node, text(raw, _DEVICE), text(raw, _STATE).lower())
+
+
+def _channel(node: str, raw: bytes) -> NodeEvent:
+    return ChannelSeen(
+        node,
+        text(raw, _UNIQUEID),
+        text(raw, _CHANNEL),
+        CHANNEL.get(value(raw, _CHANNEL_STATE), ChannelState.DOWN),
+        text(raw, _LINKEDID),
+        known(text(raw, _CALLER)),
+        known(text(raw, _CALLER_NAME)),
+        known(text(raw, _CONNECTED)),
+        text(raw, _EXTEN),
+    )
+
+
+def _hangup(node: str, raw: bytes) -> NodeEvent:
+    return ChannelGone(
+        node,
+        text(raw, _UNIQUEID),
+        whole(value(raw, _CAUSE)),
+        text(raw, _CAUSE_TEXT),
+        text(raw, _TECH_CAUSE),
+    )
+
+
+def _dial(node: str, raw: bytes) -> NodeEvent:
+    return DialSeen(
+        node,
+        text(raw, _UNIQUEID),
+        text(raw, _DEST_UNIQUEID),
+        text(raw, _DEST),
+        text(raw, _DIAL_STATUS),
+    )
+
+
+def _enter(node: str, raw: bytes) -> NodeEvent:
+    return BridgeSeen(node, text(raw, _UNIQUEID), text(raw, _BRIDGE))
+
+
+def _leave(node: str, raw: bytes) -> NodeEvent:
+    return BridgeSeen(node, text(raw, _UNIQUEID), "")
+
+
+def _member(node: str, raw: bytes) -> NodeEvent:
+    return QueueMemberSeen(
+        node,
+        text(raw, _QUEUE),
+        text(raw, _INTERFACE),
+        text(raw, _MEMBER_NAME),
+        whole(value(raw, _PENALTY)),
+        value(raw, _PAUSED) == b"1",
+        text(raw, _PAUSED_REASON),
+        value(raw, _IN_CALL) == b"1",
+        device_word(value(raw, _STATUS)),
+    )
+
+
+def _member_gone(node: str, raw: bytes) -> NodeEvent:
+    return QueueMemberSeen(node, text(raw, _QUEUE), text(raw, _INTERFACE), removed=True)
+
+
+def _joins(node: str, raw: bytes) -> NodeEvent:
+    return QueueCallerSeen(
+        node,
+        text(raw, _QUEUE),
+        text(raw, _UNIQUEID),
+        max(1, whole(value(raw, _POSITION))),
+        known(text(raw, _CALLER)),
+    )
+
+
+def _leaves(node: str, raw: bytes) -> NodeEvent:
+    return QueueCallerSeen(node, text(raw, _QUEUE), text(raw, _UNIQUEID), 0)
+
+
+def _abandons(node: str, raw: bytes) -> NodeEvent:
+    return QueueCallerSeen(
+        node,
+        text(raw, _QUEUE),
+        text(raw, _UNIQUEID),
+        0,
+        waited_s=float(whole(value(raw, _HOLD_TIME))),
+        abandoned=True,
+    )
+
+
+def _answered(node: str, raw: bytes) -> NodeEvent:
+    return QueueCallerSeen(
+        node,
+        text(raw, _QUEUE),
+        text(raw, _UNIQUEID),
+        0,
+        waited_s=float(whole(value(raw, _HOLD_TIME))),
+        answered=True,
+    )
+
+
+def _renamed(node: str, raw: bytes) -> NodeEvent:
+    """A masquerade (transfer, pick-up) gives a channel another name; its state stays."""
+    return ChannelSeen(node, text(raw, _UNIQUEID), text(raw, _NEW_NAME), None)
+
+
+LIVE: Mapping[bytes, Translator] = {
+    b"ContactStatus": _contact,
+    b"PeerStatus": _peer,
+    b"Registry": _registry,
+    b"DeviceStateChange": _device,
+    b"Newchannel": _channel,
+    b"Newstate": _channel,
+    b"NewCallerid": _channel,
+    b"NewConnectedLine": _channel,
+    b"Rename": _renamed,
+    b"Hangup": _hangup,
+    b"DialBegin": _dial,
+    b"DialEnd": _dial,
+    b"BridgeEnter": _enter,
+    b"BridgeLeave": _leave,
+    b"QueueMemberAdded": _member,
+    b"QueueMemberStatus": _member,
+    b"QueueMemberPause": _member,
+    b"QueueMemberPenalty": _member,
+    b"QueueMemberRemoved": _member_gone,
+    b"QueueCallerJoin": _joins,
+    b"QueueCallerLeave": _leaves,
+    b"QueueCallerAbandon": _abandons,
+    b"AgentConnect": _answered,
+}

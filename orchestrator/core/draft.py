@@ -1,0 +1,112 @@
+"""A node's picture while a batch of events is worked in.
+
+The frozen ``Node`` is copied once a batch, not once an event: its tables are opened for writing
+when they are first written (``immutables.Map.mutate``) and closed at the end. A table that nobody
+wrote keeps its identity, by which the rules see that nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from immutables import Map, MapMutation
+
+from orchestrator.core.state import Channel, Contact, Counters, Node, Policy, Queue, Registration
+
+_COUNTERS = tuple(name for name in Counters.__dataclass_fields__ if name != "failed_by_cause")
+
+
+class NodeDraft:
+    """Mutable for the length of one batch; ``finish`` makes the new node."""
+
+    __slots__ = (
+        "_channels",
+        "_contacts",
+        "_counts",
+        "_devices",
+        "_registrations",
+        "causes",
+        "changes",
+        "node",
+        "now",
+        "queues",
+        "trunks",
+    )
+
+    def __init__(self, node: Node, now: float, policy: Policy) -> None:
+        self.node = node
+        self.now = now
+        self.trunks = frozenset(trunk.endpoint for trunk in policy.trunks)
+        self.changes: dict[str, Any] = {}
+        self.causes: list[int] = []
+        self._counts: dict[str, int] = {}
+        self._channels: MapMutation[str, Channel] | None = None
+        self._contacts: MapMutation[str, Contact] | None = None
+        self._devices: MapMutation[str, str] | None = None
+        self.queues: Map[str, Queue] = node.queues  # few and rarely changed: no mutation
+        self._registrations: MapMutation[tuple[str, str], Registration] | None = None
+
+    @property
+    def channels(self) -> MapMutation[str, Channel]:
+        if self._channels is None:
+            self._channels = self.node.channels.mutate()
+        return self._channels
+
+    @property
+    def contacts(self) -> MapMutation[str, Contact]:
+        if self._contacts is None:
+            self._contacts = self.node.contacts.mutate()
+        return self._contacts
+
+    @property
+    def devices(self) -> MapMutation[str, str]:
+        if self._devices is None:
+            self._devices = self.node.devices.mutate()
+        return self._devices
+
+    @property
+    def registrations(self) -> MapMutation[tuple[str, str], Registration]:
+        if self._registrations is None:
+            self._registrations = self.node.registrations.mutate()
+        return self._registrations
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Raise a counter of ``Counters``."""
+        self._counts[name] = self._counts.get(name, 0) + by
+
+    def sweep(self, table: str, named: Collection[object]) -> list[object]:
+        """Take out the records of a table whose keys are not named; returns them."""
+        mutation = getattr(self, f"_{table}")
+        records: Map[Any, object] = (
+            mutation.finish() if mutation is not None else getattr(self.node, table)
+        )
+        gone = [key for key in records if key not in named]
+        swept = [records[key] for key in gone]
+        left = records.mutate()
+        for key in gone:
+            del left[key]
+        setattr(self, f"_{table}", left)
+        return swept
+
+    def finish(self) -> Node:
+        """The node after the batch; the same object when nothing changed."""
+        changes = self.changes
+        for name in ("channels", "contacts", "devices", "registrations"):
+            table = getattr(self, f"_{name}")
+            if table is not None:
+                changes[name] = table.finish()
+        if self.queues is not self.node.queues:
+            changes["queues"] = self.queues
+        if self._counts or self.causes:
+            changes["counters"] = self._counters()
+        return replace(self.node, **changes) if changes else self.node
+
+    def _counters(self) -> Counters:
+        old = self.node.counters
+        causes: Map[int, int] = old.failed_by_cause
+        for cause in self.causes:
+            causes = causes.set(cause, causes.get(cause, 0) + 1)
+        counts = {name: getattr(old, name) + self._counts.get(name, 0) for name in _COUNTERS}
+        return Counters(failed_by_cause=causes, **counts)
