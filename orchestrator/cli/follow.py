@@ -12,7 +12,6 @@ from orchestrator.cli.client import Client
 from orchestrator.cli.codes import Exit
 from orchestrator.cli.view import render
 
-
 Show = Callable[[dict[str, Any]], None]
 
 

@@ -42,6 +42,7 @@ AtMost = Annotated[
 To = Annotated[str, typer.Option(help="The node to move to; default: the other one.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes into the history.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the move until it ends.")]
+Json = Annotated[bool, typer.Option("--json", help="For scripts; with --watch, one a line.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on although readiness or gates say no.")]
 
 
@@ -101,8 +102,8 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
 def status(
     config: Config = DEFAULT_CONFIG,
     watch: Annotated[bool, typer.Option("--watch", help="Live, until Ctrl-C.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts; with --watch one a line.")] = False,
-) -> None:  # fmt: skip
+    as_json: Json = False,
+) -> None:
     """Both nodes, who is active and why, calls, trunks, and the move in progress."""
     with _service(config) as client:
         if watch:
@@ -137,9 +138,7 @@ def switchover(
     force: Force = False,
 ) -> None:
     """Planned move: new calls land on the other node, calls in progress end in peace."""
-    _order(
-        config, "switchover", wait=wait, to=to, at_most_s=at_most, reason=reason, force=force
-    )  # fmt: skip
+    _order(config, "switchover", wait=wait, to=to, at_most_s=at_most, reason=reason, force=force)
 
 
 @app.command()

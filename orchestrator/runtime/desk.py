@@ -33,7 +33,7 @@ _MOVES = {
 }
 _MOVE_KEYS: dict[str, type] = {"to": str, "at_most_s": float, "reason": str, "force": bool}
 _KEYS: dict[str, dict[str, type]] = {
-    **{what: _MOVE_KEYS for what in _MOVES},
+    **dict.fromkeys(_MOVES, _MOVE_KEYS),
     "abort": {},
     "extend": {"seconds": float},
     "hold": {"reason": str, "for_s": float},

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.core.drain import calls_on, progress
+from orchestrator.core.service import trunk_status
 from orchestrator.core.state import Hold, Move, MoveReport, Node, Pair, Policy, TrunkPolicy
-from orchestrator.core.words import ContactStatus, Phase, RegistrationStatus, Role
+from orchestrator.core.words import ContactStatus, Phase, Role
 
 
 def status(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
@@ -119,20 +120,12 @@ def _role(state: Pair, name: str) -> Role:
 
 
 def _trunk(node: Node, trunk: TrunkPolicy) -> dict[str, Any]:
-    registered = RegistrationStatus.UNKNOWN
-    for registration in node.registrations.values():
-        if trunk.registration == registration.name or (
-            trunk.server_uri
-            and (trunk.client_uri, trunk.server_uri)
-            == (registration.client_uri, registration.server_uri)
-        ):
-            registered = registration.status
     contact = ContactStatus.UNKNOWN
     for known in node.contacts.values():
         if known.aor == trunk.endpoint:
             contact = known.status
     return {
         "name": trunk.registration,
-        "registration": registered.value,
+        "registration": trunk_status(node, trunk).value,
         "contact": contact.value,
     }

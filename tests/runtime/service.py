@@ -1,0 +1,116 @@
+"""A service without adapters: real loop, journal, desk and socket around a scripted core."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator.core.commands import AnyCommand
+from orchestrator.core.events import (
+    AbortRequested,
+    Event,
+    ExtendRequested,
+    HoldRequested,
+    MoveRequested,
+    ReleaseRequested,
+    Tick,
+)
+from orchestrator.core.state import Answer, Hold, Move, MoveReport, Pair
+from orchestrator.core.words import Phase
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.control import ControlServer
+from orchestrator.runtime.desk import Desk
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.loop import Loop
+from tests.runtime.world import POLICY, pair
+
+ORDERS = MoveRequested | AbortRequested | ExtendRequested | HoldRequested | ReleaseRequested
+
+
+@dataclass
+class MovingCore:
+    """Takes orders as the real core does; a move lasts some ticks and ends as told."""
+
+    outcome: str = "active"
+    ticks: int = 0
+    seen: list[Event] = field(default_factory=list)
+
+    def step(
+        self, state: Pair, events: Sequence[Event], now: float
+    ) -> tuple[Pair, Sequence[AnyCommand]]:
+        state = replace(state, answers=(), now=now)
+        for event in events:
+            if isinstance(event, Tick):
+                state = self._tick(state, now)
+            if isinstance(event, ORDERS):
+                self.seen.append(event)
+                state = self._order(state, event, now)
+        return state, ()
+
+    def _order(self, state: Pair, event: ORDERS, now: float) -> Pair:
+        if isinstance(event, HoldRequested):
+            state = replace(state, hold=Hold(event.by, event.reason, now, event.until))
+            return replace(state, answers=(Answer(event, True, "Held."),))
+        if not isinstance(event, MoveRequested):
+            return replace(state, answers=(Answer(event, False, "There is no move."),))
+        if state.move is not None:
+            return replace(state, answers=(Answer(event, False, "A move is in progress."),))
+        self.ticks = 0
+        move = Move(7, event.kind, "pbx-a", "pbx-b", event.by, event.reason, now, now)
+        return replace(
+            state, move=move, phase=Phase.DRAINING, answers=(Answer(event, True, "It begins."),)
+        )
+
+    def _tick(self, state: Pair, now: float) -> Pair:
+        self.ticks += 1
+        move = state.move
+        if move is None or self.ticks < 10:
+            return state
+        report = MoveReport(
+            move.number, move.kind, move.from_node, move.to_node, move.by, move.reason,
+            move.started_at, now, self.outcome, "so it ended", ("Bob with 600",),
+        )  # fmt: skip
+        return replace(state, move=None, phase=Phase.STEADY, history=(report,), active="pbx-b")
+
+
+class Service:
+    """Runs in a thread of its own, so that a test can talk to it as another process would."""
+
+    def __init__(self, directory: Path, core: MovingCore | None = None) -> None:
+        self.core = core or MovingCore()
+        self.socket = directory / "control.sock"
+        self._directory = directory
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
+
+    def __enter__(self) -> Service:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    async def _main(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        clock, journal = Clock(), Journal(self._directory / "journal.sqlite")
+        loop = Loop(
+            self.core, pair(), journal=journal, clock=clock, execute=lambda c: None,
+            durable=lambda p: {"epoch": p.epoch}, tick_s=0.02,
+        )  # fmt: skip
+        desk = Desk(
+            pair="lab", policy=POLICY, loop=loop, journal=journal, clock=clock,
+            explain=lambda state, now, rule: [f"rule {rule or 'any'}: active.verdict is unknown"],
+        )  # fmt: skip
+        server = ControlServer(self.socket, desk)
+        await server.start()
+        ticking = asyncio.create_task(loop.run())
+        self._ready.set()
+        await self._stop.wait()
+        ticking.cancel()
+        await server.stop()
+        journal.close()
