@@ -1,4 +1,4 @@
-"""The lab: two real Asterisk nodes, a provider, a client and a control place, in network namespaces.
+"""The lab: two real Asterisk nodes, a provider, a client and a control place, in namespaces.
 
 >>> with Lab.up(name="trial", asterisk=22) as lab:
 ...     lab.node("a").kill()

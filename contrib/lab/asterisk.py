@@ -9,14 +9,15 @@ from pathlib import Path
 
 from contrib.lab import processes
 from contrib.lab.errors import LabError
+from contrib.lab.filling import OWN, SHIPPED, fill
 from contrib.lab.processes import Process
 from contrib.lab.shell import in_namespace, run
-from contrib.lab.templates import OWN, SHIPPED, fill
 
 PHONE_NUMBERS = range(1001, 1021)
 BOOT_DEADLINE_S = 60.0
-DEBIANS_OWN = ("acl", "ccss", "cel", "confbridge", "features", "geolocation", "indications")
-DEBIANS_OWN += ("musiconhold", "pjproject", "pjsip_notify", "queuerules", "statsd", "udptl")
+DEBIANS_OWN = tuple(
+    ["acl", "ccss", "cel", "confbridge", "features", "geolocation", "indications", "musiconhold", "pjproject", "pjsip_notify", "queuerules", "statsd", "udptl"]
+)
 """Configuration that the lab takes as Debian ships it, with the root file system."""
 
 # The mounts live in a mount namespace that ends with Asterisk: nothing is ever left to unmount.
@@ -79,7 +80,9 @@ class Asterisk:
     def _modules_directory(self) -> str:
         for found in sorted(self.root.glob("usr/lib/**/asterisk/modules")):
             return f"/{found.relative_to(self.root)}"
-        raise LabError(f"{self.root} has no Asterisk modules: remove it and run contrib/setup/rootfs.")
+        raise LabError(
+            f"{self.root} has no Asterisk modules: remove it and run contrib/setup/rootfs."
+        )
 
     def start(self) -> None:
         """Starts the process, without waiting until it serves (see `wait_booted`)."""
@@ -130,9 +133,7 @@ class Asterisk:
 
 def node_files(values: Mapping[str, object], mode: str) -> dict[str, str]:
     """The configuration of a node of the pair: shipped snippets and the lab's own files."""
-    phones = [
-        fill(OWN / "node" / "phone.conf", {**values, "phone": one}) for one in PHONE_NUMBERS
-    ]
+    phones = [fill(OWN / "node" / "phone.conf", {**values, "phone": one}) for one in PHONE_NUMBERS]
     shipped = {
         "pjsip-transport.conf": f"pjsip-transport-{mode}.conf",
         **{

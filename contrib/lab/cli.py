@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     fault = add("fault", _fault, "break or mend something")
     told = {**NODE_FAULTS, **TRUNK_FAULTS}
     fault.add_argument(
-        "what", choices=tuple(told), help="; ".join(f"{name}: {text}" for name, text in told.items())
+        "what",
+        choices=tuple(told),
+        help="; ".join(f"{name}: {text}" for name, text in told.items()),
     )
     fault.add_argument("node", nargs="?", help="a or b (not for trunk-…)")
     fault.add_argument("--percent", type=int, default=20, help="for lossy (default 20)")

@@ -3,7 +3,7 @@
 Run it in the client namespace: python -m contrib.lab.held --target 10.77.1.100 --calls 10
 It prints one line of JSON per happening and, when it ends (--seconds, SIGINT, SIGTERM), a summary.
 A call counts as cut when the far end hangs up, or knows the call no more, or leaves a request in
-the call unanswered for --patience-s.
+the call unanswered for --patience-s (the BYE at the end: 2 s).
 """
 
 from __future__ import annotations
@@ -68,10 +68,12 @@ class HeldCalls:
         """Hangs up what is still up; the summary."""
         held = [call for call in self.up if not call.ended.is_set()]
         silences = [call.audio.longest_silence_s for call in held if call.audio]
-        await asyncio.gather(*(call.hang_up() for call in held))
+        ended_well = await asyncio.gather(*(call.hang_up() for call in held))
+        self.cut += ["the far end did not take our BYE" for well in ended_well if not well]
         return {
-            "calls": len(self.up),
-            "held": len(held),
+            "calls": len(self.up) + len(self.refused),
+            "answered": len(self.up),
+            "held": sum(ended_well),
             "cut": len(self.cut),
             "refused": len(self.refused),
             "longest_silence_ms": round(max(silences, default=0.0) * 1000, 1),

@@ -18,13 +18,13 @@ from typing import Any
 from contrib.lab import processes, state
 from contrib.lab.asterisk import Asterisk, node_files, provider_files
 from contrib.lab.errors import LabError
+from contrib.lab.filling import OWN, PROJECT, fill
 from contrib.lab.network import HOSTS, Network
 from contrib.lab.node import Node
 from contrib.lab.provider import Provider
 from contrib.lab.shell import in_namespace, run
 from contrib.lab.ssh import make_keys, start_sshd
 from contrib.lab.state import Plan
-from contrib.lab.templates import OWN, PROJECT, fill
 
 PROFILES = ("normal", "fast")
 MODES = {"overlap": "overlap", "single": "drain-first"}
@@ -248,16 +248,16 @@ class Lab:
         """Runs a command in a place to its end."""
         return run(in_namespace(self.namespace(place), argv), check=check, timeout_s=timeout_s)
 
-    def popen_in(
-        self, place: str, argv: Sequence[str], **options: Any
-    ) -> subprocess.Popen[str]:
+    def popen_in(self, place: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Starts a command in a place (text mode; this project importable). `down` ends it too."""
         environment = {**os.environ, **options.pop("env", {})}
         environment["PYTHONPATH"] = f"{PROJECT}:{environment.get('PYTHONPATH', '')}".rstrip(":")
         command = in_namespace(self.namespace(place), argv)
         return subprocess.Popen(command, text=True, env=environment, **options)
 
-    def popen_python(self, place: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+    def popen_python(
+        self, place: str, argv: Sequence[str], **options: Any
+    ) -> subprocess.Popen[str]:
         """Starts this Python in a place, e.g. ["-m", "contrib.lab.prober", …]."""
         return self.popen_in(place, [sys.executable, *argv], **options)
 

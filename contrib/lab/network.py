@@ -12,7 +12,7 @@ from contrib.lab.processes import Process
 from contrib.lab.shell import in_namespace, run
 
 HOSTS = {"a": 11, "b": 12, "client": 20, "trunk": 30, "ctl": 40}
-"""The places of the lab, which are also the switch's port names, and the last part of their address."""
+"""The places of the lab (also the switch's port names), and the last part of their address."""
 PHONES = range(21, 30)
 """Further addresses of the client namespace, for phones that register (20 needs no password)."""
 VIRTUAL = 100
@@ -91,7 +91,7 @@ class Network:
     # -- the virtual IP
 
     def virtual_ip_holders(self) -> tuple[str, ...]:
-        """The nodes that have the virtual IP on their interface now; more than one is a disaster."""
+        """The nodes that have the virtual IP on their interface; more than one is a disaster."""
         return tuple(
             place
             for place in ("a", "b")
@@ -118,7 +118,7 @@ class Network:
     # -- faults
 
     def plug(self, place: str, *, plugged: bool) -> None:
-        """Takes the place's cable off the switch (its interface loses the carrier), or puts it back."""
+        """Takes the place's cable off the switch (the carrier is lost), or puts it back."""
         self._ip(SWITCH, [f"link set dev {place} {'up' if plugged else 'down'}"])
 
     def lose(self, place: str, percent: int) -> None:

@@ -1,4 +1,4 @@
-"""What the lab's own programs share: one line of JSON per happening, and a clean end on a signal."""
+"""What the lab's programs share: one line of JSON per happening, a clean end on a signal."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ SILENCE = b"\xff" * 160
 
 
 class Audio(asyncio.DatagramProtocol):
-    """`longest_silence_s` is the longest pause between two packets heard, the present one included."""
+    """`longest_silence_s`: the longest pause between packets heard, the present one included."""
 
     def __init__(self) -> None:
         self.sent = 0

@@ -86,11 +86,15 @@ class Call:
         where = endpoint_of(self.target)
         return await self.agent.transact(method, self.target, headers, "", where, timeout_s)
 
-    async def hang_up(self, timeout_s: float = 2) -> None:
-        if not self.ended.is_set():
-            self.end("us")
-            with contextlib.suppress(NoAnswer):
-                await self.request("BYE", timeout_s)
+    async def hang_up(self, timeout_s: float = 2) -> bool:
+        """BYE; False when the far end did not know the call any more, or did not answer."""
+        if self.ended.is_set():
+            return self.ended_by == "us"
+        self.end("us")
+        try:
+            return (await self.request("BYE", timeout_s)).status == 200
+        except NoAnswer:
+            return False
 
     def end(self, by: str) -> None:
         self.ended_by = self.ended_by or by

@@ -8,7 +8,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length"}
+_COMPACT = {
+    "v": "via",
+    "f": "from",
+    "t": "to",
+    "i": "call-id",
+    "m": "contact",
+    "l": "content-length",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +71,22 @@ def build(start: str, headers: Sequence[tuple[str, str]], body: str = "") -> byt
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def respond(request: Message, status: str, tag: str, extra: Sequence[tuple[str, str]] = (),
-            body: str = "") -> bytes:
+def respond(
+    request: Message, status: str, tag: str, extra: Sequence[tuple[str, str]] = (), body: str = ""
+) -> bytes:
     """A response to `request`; `tag` goes into To where it has none yet."""
     to = request.get("to")
     if ";tag=" not in to and not status.startswith("100"):
         to = f"{to};tag={tag}"
     headers = [("Via", via) for via in request.all("via")]
     headers += [("Record-Route", route) for route in request.all("record-route")]
-    headers += [("From", request.get("from")), ("To", to), ("Call-ID", request.get("call-id")),
-                ("CSeq", request.get("cseq")), *extra]
+    headers += [
+        ("From", request.get("from")),
+        ("To", to),
+        ("Call-ID", request.get("call-id")),
+        ("CSeq", request.get("cseq")),
+        *extra,
+    ]
     return build(f"SIP/2.0 {status}", headers, body)
 
 
@@ -111,7 +124,7 @@ def media_of(body: str) -> tuple[str, int] | None:
 
 
 def authorization(challenge: str, method: str, uri: str, username: str, password: str) -> str:
-    """The value of (Proxy-)Authorization for a digest challenge, with qop=auth where it is offered."""
+    """The value of (Proxy-)Authorization for a digest challenge, with qop=auth if offered."""
     field = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
     cnonce = secrets.token_hex(8)
     secret = _md5(f"{username}:{field['realm']}:{password}")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contrib.lab import processes
+from contrib.lab.filling import OWN, fill
 from contrib.lab.node import Node
 from contrib.lab.shell import in_namespace, run
-from contrib.lab.templates import OWN, fill
 
 
 def make_keys(directory: Path, addresses: Sequence[str]) -> None:
