@@ -7,11 +7,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.config.problems import problems_of
+from orchestrator.config.rule_files import load_files
 from orchestrator.config.settings import Settings
 from orchestrator.config.yaml_source import read
+from orchestrator.core.rules import RuleSet
 from orchestrator.errors import ConfigError
 
-__all__ = ["Settings", "load"]
+__all__ = ["Settings", "load", "load_files", "load_rules"]
 
 
 def load(path: Path | str) -> Settings:
@@ -21,3 +23,8 @@ def load(path: Path | str) -> Settings:
         return Settings.model_validate(source.value, context={"base": source.path.parent})
     except ValidationError as error:
         raise ConfigError(problems_of(Settings, error, source)) from error
+
+
+def load_rules(settings: Settings) -> RuleSet:
+    """The rules that the settings name, checked against its nodes and commands."""
+    return load_files(settings.rules, settings.nodes, settings.commands)
