@@ -1132,7 +1132,8 @@ class Agent:
 
     def do_run(self, request: "dict[str, Any]") -> None:
         argv = request["argv"]
-        if not argv or not all(isinstance(word, str) for word in argv):
+        words = isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv)
+        if not words:
             raise Trouble("argv must be a list of strings: a program and its arguments")
         if len(self.runs) >= 8:
             raise Trouble("8 commands are running already; not started")

@@ -22,6 +22,7 @@ from orchestrator.errors import ActionFailed, ActionTimeout, NotConnected
 log = logging.getLogger("orchestrator.host")
 
 CONNECT_S = 3.0  # SSH handshake, Python's start and the agent's first answer
+END_S = 1.0  # for the agent to go when we stop
 DROP_AFTER_S = 1.0  # a link that is silent for so long is made anew: TCP comes back too slowly
 
 
@@ -60,9 +61,12 @@ class HostLink:
                     self._lost("the host agent, or the way to it, is gone")
         finally:
             watch.cancel()
+            channel = self._channel
             self._close()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+            if channel:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(END_S):
+                        await channel.ended()
 
     async def ask(self, do: str, within_s: float, **fields: object) -> dict[str, Any]:
         """One request, sent once and never again; its answer, or an error that says what's known.
@@ -221,7 +225,7 @@ class HostLink:
     def _answer_heartbeat(self, message: dict[str, Any]) -> None:
         # Only what we heard renews the lease: a node that we do not hear runs out of it.
         self._send({"do": "lease", "stamp": message.get("stamp", 0.0)})
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(KeyError, TypeError, ValueError):
             self.clock_offset_s = float(message["clock"]) - time.time()
 
     def _tell(self, message: dict[str, Any]) -> None:

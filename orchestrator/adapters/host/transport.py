@@ -51,6 +51,9 @@ class Channel(Protocol):
     def close(self) -> None:
         """End it now; it leaves the address as it is."""
 
+    async def ended(self) -> None:
+        """After ``close``: waits until nothing of it is left here."""
+
 
 class Transport(Protocol):
     async def open(self) -> Channel:
@@ -73,8 +76,10 @@ class _ChildChannel:
         return (await self._stderr.read(4096)).decode(errors="replace").strip()
 
     def close(self) -> None:
-        with contextlib.suppress(OSError, RuntimeError):
-            self._stdin.close()
+        self._stdin.close()
+
+    async def ended(self) -> None:
+        await self._process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,9 @@ class _SshChannel:
 
     def close(self) -> None:
         self._connection.abort()
+
+    async def ended(self) -> None:
+        await self._connection.wait_closed()
 
 
 @dataclass(frozen=True, slots=True)

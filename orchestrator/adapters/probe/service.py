@@ -104,8 +104,8 @@ async def _answers(
             yield message
 
 
-async def _options(address: str, port: int) -> Message:
-    """The final answer to OPTIONS; a refusal is said on the way out of the caller's deadline."""
+async def _options(address: str, port: int, until: float) -> Message:
+    """The final answer to OPTIONS, by loop time ``until``; ``_Failed`` where it was refused."""
     transport, wire = await asyncio.get_running_loop().create_datagram_endpoint(
         _Socket, remote_addr=(address, port)
     )
@@ -113,13 +113,14 @@ async def _options(address: str, port: int) -> Message:
     branch = new_branch()
     request = new_dialog((own[0], own[1]), address, port).request("OPTIONS", 1, branch)
     try:
-        async for answer in _answers(wire, request, (address, port), branch):
-            if answer.status >= 200:
-                return answer
+        async with asyncio.timeout_at(until):
+            async for answer in _answers(wire, request, (address, port), branch):
+                if answer.status >= 200:
+                    return answer
         raise AssertionError("answers never end")
-    except asyncio.CancelledError:
+    except TimeoutError:
         if wire.refused:
-            raise _Failed(f"nobody listens on port {port} of {address}") from None
+            raise _Failed(f"nobody listens on port {port} of it") from None
         raise
     finally:
         transport.close()
@@ -208,15 +209,18 @@ class _Call:
         return uri_address(uri) or self._to
 
 
-async def _test_call(address: str, port: int, user: str) -> Message:
+async def _test_call(address: str, port: int, user: str, until: float) -> tuple[Message, float]:
+    """The 2xx and the loop time at which it came."""
     async with _open(address, port) as (wire, own):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as rtp:
             rtp.bind((own[0], 0))  # what is played to us must not come back as ICMP errors
             call = _Call(wire, own, (address, port), user, rtp.getsockname()[1])
-            answer = await call.answered()
+            async with asyncio.timeout_at(until):
+                answer = await call.answered()
+            at = asyncio.get_running_loop().time()
             await call.hang_up()
-            return answer
+            return answer, at
 
 
 async def verify_service(
@@ -227,21 +231,20 @@ async def verify_service(
     Never raises for what the network does: ``says`` tells what was missing.
     """
     loop = asyncio.get_running_loop()
-    asked = "OPTIONS"
+    start = loop.time()
+    until, asked = start + timeout_s, "OPTIONS"
     try:
-        async with asyncio.timeout(timeout_s):
-            start = loop.time()
-            answer = await _options(address, port)
-            if test_call_to:
-                asked, start = f"the test call to {test_call_to}", loop.time()
-                answer = await _test_call(address, port, test_call_to)
+        answer = await _options(address, port, until)
+        answered_at = loop.time()
+        if test_call_to:
+            asked, start = f"the test call to {test_call_to}", answered_at
+            answer, answered_at = await _test_call(address, port, test_call_to, until)
     except TimeoutError:
         return ServiceProof(False, f"{address} gave no answer to {asked} within {timeout_s:g} s")
     except _Failed as failure:
-        return ServiceProof(False, f"{address}: {failure}")
+        return ServiceProof(False, f"{address} does not serve: {failure}")
     except OSError as error:
         return ServiceProof(False, f"{asked} could not be sent to {address}: {error}")
-    took_ms = (loop.time() - start) * 1000
     host = answer.contact[0] if answer.contact else ""
     says = f"{address} answered {asked} with {answer.says()}"
-    return ServiceProof(True, says, took_ms, host)
+    return ServiceProof(True, says, (answered_at - start) * 1000, host)

@@ -1,0 +1,214 @@
+"""The agent by itself: its lines, its watch over the process, its commands."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters.host import agent
+from orchestrator.adapters.host.transport import AGENT
+from tests.adapters.host.places import FakeAsterisk
+
+
+class Talk:
+    """An agent as a child, spoken to line by line."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            (sys.executable, "-I", "-S", "-u", str(AGENT)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def read(self) -> dict[str, Any]:
+        assert self.process.stdout
+        message: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return message
+
+    def ask(self, do: str, **fields: object) -> dict[str, Any]:
+        self.write(json.dumps({"id": 7, "do": do, **fields}).encode() + b"\n")
+        return self.read()
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    talk = Talk()
+    yield talk
+    talk.process.kill()
+    talk.process.communicate()
+
+
+def turn_until(loop: agent.Loop, true: Callable[[], bool], within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it never came"
+        loop.turn()
+
+
+def test_runs_on_old_pythons() -> None:
+    ast.parse(AGENT.read_text(), feature_version=(3, 6))
+
+
+def test_garbage_is_answered_and_survived(talk: Talk) -> None:
+    talk.write(b"no json\n\xff\xfe\n[1,2]\n\n")
+    assert [talk.read()["event"] for _ in range(3)] == ["protocol_error"] * 3
+    talk.write(b"x" * 400_000 + b"\n")
+    assert "thrown away" in talk.read()["error"]
+    assert "known are" in talk.ask("dance")["error"]
+    assert "missing" in talk.ask("configure")["error"]
+    assert "not configured" in talk.ask("address_add")["error"]
+    assert talk.ask("ping")["ok"]
+
+
+def test_end_of_input_ends_it_quietly(talk: Talk) -> None:
+    assert talk.ask("ping")["ok"]
+    out, _ = talk.process.communicate(timeout=10)
+    assert (talk.process.returncode, out) == (0, b"")
+
+
+def test_commands_give_their_code_and_words(talk: Talk) -> None:
+    answer = talk.ask("run", argv=["sh", "-c", "echo out; echo err >&2; exit 3"])
+    found = (answer["exit_code"], answer["stdout"], answer["stderr"], answer["timed_out"])
+    assert found == (3, "out\n", "err\n", False)
+
+
+def test_a_command_is_no_shell_line(talk: Talk) -> None:
+    assert talk.ask("run", argv=["echo", "$HOME; reboot"])["stdout"] == "$HOME; reboot\n"
+    assert "argv" in talk.ask("run", argv="echo x")["error"]
+    assert "No such file" in talk.ask("run", argv=["/nowhere/to/be/found"])["error"]
+
+
+def test_a_command_that_does_not_end_is_killed(talk: Talk) -> None:
+    answer = talk.ask("run", argv=["sleep", "60"], timeout_s=0.1)
+    assert answer["timed_out"] and answer["exit_code"] == -signal.SIGKILL
+
+
+def test_only_the_tail_of_the_output_is_kept(talk: Talk) -> None:
+    answer = talk.ask("run", argv=["sh", "-c", "yes | head -c 300000; echo end"])
+    assert len(answer["stdout"]) == agent.OUTPUT_TAIL and answer["stdout"].endswith("end\n")
+
+
+def test_process_running_stopped_continued_killed_restarted(asterisk: FakeAsterisk) -> None:
+    loop, seen = agent.Loop(), list[tuple[str, int]]()
+    watch = agent.Process(
+        loop, str(asterisk.pidfile), "asterisk", lambda: seen.append((watch.state, watch.pid))
+    )
+    loop.every(0.02, watch.look)
+    pid = asterisk.process.pid
+    turn_until(loop, lambda: seen == [("running", pid)])
+    asterisk.signal(signal.SIGSTOP)
+    turn_until(loop, lambda: seen[1:] == [("stopped", pid)])
+    asterisk.signal(signal.SIGCONT)
+    turn_until(loop, lambda: seen[2:] == [("running", pid)])
+    watch.kill()
+    turn_until(loop, lambda: seen[3:] == [("gone", pid)] and not watch.alive())
+    asterisk.end()
+    asterisk.start()
+    turn_until(loop, lambda: seen[4:] == [("running", asterisk.process.pid)])
+    watch.close()
+
+
+def test_a_pid_of_another_program_is_not_asterisk(asterisk: FakeAsterisk) -> None:
+    asterisk.end()
+    stranger = subprocess.Popen(("sleep", "60"))
+    try:
+        asterisk.pidfile.write_text(str(stranger.pid))
+        watch = agent.Process(agent.Loop(), str(asterisk.pidfile), "asterisk-x", lambda: None)
+        watch.look()
+        assert watch.state == "gone" and not watch.alive()
+        watch.kill()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_without_pid_file_it_is_found_by_name(tmp_path: Path) -> None:
+    program = tmp_path / "pbx-by-name"
+    program.symlink_to("/bin/sleep")
+    process = subprocess.Popen((str(program), "60"))
+    try:
+        watch = agent.Process(agent.Loop(), str(tmp_path / "none"), "pbx-by-name", lambda: None)
+        watch.look()
+        assert (watch.state, watch.pid) == ("running", process.pid)
+        watch.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_remote_console_is_not_asterisk(tmp_path: Path) -> None:
+    console = tmp_path / "pbx-console"
+    console.symlink_to("/bin/sh")
+    process = subprocess.Popen((str(console), "-c", "read x", "-rx"), stdin=subprocess.PIPE)
+    try:
+        watch = agent.Process(agent.Loop(), str(tmp_path / "none"), "pbx-console", lambda: None)
+        watch.look()
+        assert watch.state == "gone"
+        watch.close()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the kernel's process connector")
+def test_the_kernel_tells_of_a_death(asterisk: FakeAsterisk) -> None:
+    try:
+        kernel = agent.KernelEvents()
+    except OSError as error:
+        pytest.skip(f"no process connector here: {error}")
+    kernel.only(asterisk.process.pid)
+    subprocess.run(("true",), check=True)  # somebody else's death
+    asterisk.end()
+    deadline, deaths = time.monotonic() + 5, list[tuple[int, str]]()
+    while not deaths and time.monotonic() < deadline:
+        deaths = kernel.deaths()
+    kernel.close()
+    assert deaths == [(asterisk.process.pid, "killed by signal 9")]
+
+
+def test_peer_probe_tells_answers_refused_and_silent() -> None:
+    loop, seen = agent.Loop(), list[str]()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        port = server.getsockname()[1]
+        probe = agent.PeerProbe(loop, "127.0.0.1", port, 0.1, lambda: seen.append(probe.outcome))
+        loop.every(0.02, probe.probe)
+        turn_until(loop, lambda: seen == ["silent"])
+
+        def answer(mask: int) -> None:
+            data, sender = server.recvfrom(4096)
+            server.sendto(data.replace(b"OPTIONS sip", b"SIP/2.0 404 Not Found\r\nX: ", 1), sender)
+
+        loop.watch(server.fileno(), answer)
+        turn_until(loop, lambda: seen[1:] == ["answers"])
+        loop.unwatch(server.fileno())
+    turn_until(loop, lambda: seen[2:] == ["refused"])
+    probe.close()
+
+
+def test_a_stall_is_no_silence() -> None:
+    loop = agent.Loop()
+    loop.turn()
+    before = loop.lived
+    time.sleep(0.5)
+    loop.turn()
+    assert loop.lived - before <= 2 * agent.LONGEST_TURN_S
