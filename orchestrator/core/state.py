@@ -370,6 +370,8 @@ class Pair:
     rules: RuleMemory = field(default_factory=Map)
     notes: tuple[str, ...] = ()  # why the last decision was, or was not, taken
     recalled: str = ""  # who was active by the journal; evidence while learning
+    phase_before: Phase = Phase.STEADY  # by the journal, at the stop
+    learning_lived_s: float = 0.0  # the pair's lived time when learning began
     asked: Map[int, Asked] = field(default_factory=Map)
     upkeep: Map[str, Upkeep] = field(default_factory=Map)
     waiting: Waiting | None = None

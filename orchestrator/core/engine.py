@@ -1,0 +1,147 @@
+"""The only door to the core: a batch of events and the time in, the next picture and commands out.
+
+Order within a step: all events are taken in, then each node gets its verdict once, the rules are
+asked once, and the machine goes on until nothing more can happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from immutables import Map
+
+from orchestrator.core import failover, verdict
+from orchestrator.core.commands import AnyCommand
+from orchestrator.core.durable import Durable
+from orchestrator.core.events import (
+    AbortRequested,
+    AddressSeen,
+    CommandDone,
+    Event,
+    ExtendRequested,
+    HoldRequested,
+    MoveRequested,
+    Observed,
+    OperatorEvent,
+    PictureLost,
+    ReleaseRequested,
+    Tick,
+)
+from orchestrator.core.learning import learn
+from orchestrator.core.observe import observe_all
+from orchestrator.core.orders import follow_rule, obey
+from orchestrator.core.results import address_seen, command_done, expire
+from orchestrator.core.rules import RuleSet, evaluate
+from orchestrator.core.state import Node, Pair, Policy
+from orchestrator.core.upkeep import keep_up
+from orchestrator.core.verdict import CONCLUSIVE
+from orchestrator.core.words import Phase, Severity
+from orchestrator.core.work import Work
+
+_OPERATORS = (
+    MoveRequested, AbortRequested, ExtendRequested, HoldRequested, ReleaseRequested,
+)  # fmt: skip
+_CORE = (Tick, Observed, PictureLost, AddressSeen, CommandDone, *_OPERATORS)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Pure: the same picture, events and time always give the same answer."""
+
+    policy: Policy
+    rules: RuleSet
+
+    def start(self, now: float) -> Pair:
+        """The picture of a pair of which nothing is known yet."""
+        names = [node.name for node in self.policy.nodes]
+        nodes = Map({name: Node(name, verdict_since=now) for name in names})
+        return Pair(nodes=nodes, now=now, phase=Phase.LEARNING, phase_since=now)
+
+    def resume(self, durable: Durable, now: float) -> Pair:
+        """The picture after a restart: what the journal remembers; the world is learnt anew."""
+        state = durable.onto(self.start(now))
+        if durable.move is not None:
+            note = (
+                f"restarted in the middle of a move ({durable.phase}): looking at the world first"
+            )
+            state = replace(state, notes=(note,))
+        return state
+
+    def step(
+        self, state: Pair, events: Sequence[Event], now: float
+    ) -> tuple[Pair, tuple[AnyCommand, ...]]:
+        """Take the batch in, decide once. ``Pair.answers`` has the answers to its requests."""
+        work = Work(replace(state, now=now, answers=()), self.policy, now)
+        orders = _take_in(work, events)
+        if any(isinstance(event, Tick) for event in events):
+            expire(work)
+        work.state = verdict.judge(work.state, self.policy, now)
+        if work.state.phase is Phase.LEARNING:
+            learn(work)
+        if work.state.phase is not Phase.LEARNING:
+            memory, requests = evaluate(self.rules, work.state, self.policy, now)
+            work.set(rules=memory)
+            for request in requests:
+                follow_rule(work, request)
+        for order in orders:
+            obey(work, order)
+        _go_on(work)
+        return work.state, tuple(work.commands)
+
+
+def _take_in(work: Work, events: Sequence[Event]) -> list[OperatorEvent]:
+    """Every event in its order; runs of telephony events go through ``observe_all`` at once."""
+    orders: list[OperatorEvent] = []
+    run: list[Event] = []
+    for event in events:
+        if not isinstance(event, _CORE):
+            run.append(event)
+            continue
+        if run:
+            work.state = observe_all(work.state, run, work.now, work.policy)
+            run = []
+        if isinstance(event, _OPERATORS):
+            orders.append(event)
+        else:
+            _take(work, event)
+    if run:
+        work.state = observe_all(work.state, run, work.now, work.policy)
+    return orders
+
+
+def _take(work: Work, event: Event) -> None:
+    if isinstance(event, Tick):
+        work.state = verdict.tick(work.state, work.now, work.policy)
+    elif isinstance(event, Observed):
+        known = work.state.nodes.get(event.node)
+        before = known.observations.get(event.observer) if known else None
+        work.state = verdict.observed(work.state, event, work.now)
+        if known and event.outcome in CONCLUSIVE and (
+            before is None or before.outcome is not event.outcome
+        ):  # fmt: skip
+            work.probe(event.node)
+    elif isinstance(event, CommandDone):
+        command_done(work, event)
+    elif isinstance(event, PictureLost | AddressSeen) and event.node in work.state.nodes:
+        work.state = observe_all(work.state, (event,), work.now, work.policy)
+        if isinstance(event, AddressSeen):
+            address_seen(work, event)
+        else:
+            work.probe(event.node)
+
+
+def _go_on(work: Work) -> None:
+    """Let the machine go on; in the steady state keep it steady."""
+    state = work.state
+    if state.phase is Phase.LEARNING:
+        return
+    if state.hold is not None and state.hold.until is not None and work.now >= state.hold.until:
+        work.set(hold=None)
+        sentence = f"the hold by {state.hold.by} is over: rules act again"
+        work.note(sentence)
+        work.tell(Severity.INFO, "hold is over", sentence)
+    failover.retry_waiting(work)
+    failover.run(work)
+    if work.state.move is None and work.state.phase is Phase.STEADY:
+        keep_up(work)
