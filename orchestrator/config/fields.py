@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SecretStr,
     ValidationInfo,
 )
@@ -156,3 +157,5 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 AddressWithPrefix: TypeAlias = Annotated[str, AfterValidator(_interface)]
 Zone: TypeAlias = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Hours: TypeAlias = Annotated[tuple[int, int], BeforeValidator(_hours)]
+Port: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Argv: TypeAlias = Annotated[tuple[Text, ...], Field(min_length=1)]

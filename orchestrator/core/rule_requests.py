@@ -29,10 +29,16 @@ def requests_of(rule: Rule, change: Change, look: Look) -> list[Request]:
         return [_limited(rule, reason)]
     if change is Change.CLEARED:
         return _cleared(rule, reason, look)
-    actions = rule.do
-    if change is Change.REPEATED and look.state.move is not None:
-        actions = tuple(action for action in rule.do if not isinstance(action, AskMove))
+    actions = _repeated(rule, look) if change is Change.REPEATED else rule.do
     return [_request(rule, action, reason, look) for action in actions]
+
+
+def _repeated(rule: Rule, look: Look) -> tuple[Action, ...]:
+    """A rule that asks for a move repeats the move alone, and not while it cannot be granted."""
+    moves = tuple(action for action in rule.do if isinstance(action, AskMove))
+    if moves and (look.state.move is not None or look.state.hold is not None):
+        return ()
+    return moves or rule.do
 
 
 def reason_of(rule: Rule, look: Look) -> str:
