@@ -7,13 +7,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.config.problems import problems_of
-from orchestrator.config.rule_files import load_files
+from orchestrator.config.rule_files import load_rules
 from orchestrator.config.settings import Settings
 from orchestrator.config.yaml_source import read
 from orchestrator.core.rules import RuleSet
 from orchestrator.errors import ConfigError
 
-__all__ = ["Settings", "load", "load_files", "load_rules"]
+__all__ = ["Settings", "load", "load_rules", "load_settings_rules"]
 
 
 def load(path: Path | str) -> Settings:
@@ -25,6 +25,6 @@ def load(path: Path | str) -> Settings:
         raise ConfigError(problems_of(Settings, error, source)) from error
 
 
-def load_rules(settings: Settings) -> RuleSet:
+def load_settings_rules(settings: Settings) -> RuleSet:
     """The rules that the settings name, checked against its nodes and commands."""
-    return load_files(settings.rules, settings.nodes, settings.commands)
+    return load_rules(settings.rules, settings.nodes, settings.commands)

@@ -35,7 +35,7 @@ from orchestrator.core.suggest import did_you_mean
 from orchestrator.errors import ConfigError
 
 
-def load_files(
+def load_rules(
     patterns: Sequence[str | Path],
     nodes: Collection[str] = (),
     commands: Collection[str] | None = None,
