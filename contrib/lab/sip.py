@@ -7,34 +7,26 @@ that follow the far end's Contact (so a call lives on where it was answered), 30
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from contrib.lab.rtp import Audio
 from contrib.lab.sip_message import (
     Message,
     authorization,
-    build,
     endpoint_of,
     media_of,
-    parse,
     respond,
     sdp,
     tag_in,
     uri_in,
 )
+from contrib.lab.sip_transaction import Address, NoAnswer, Transactions, new_branch
 
-T1_S = 0.5
-T2_S = 4.0
-Address = tuple[str, int]
-
-
-class NoAnswer(Exception):
-    """No final response came in time."""
+__all__ = ["Account", "Agent", "Call", "NoAnswer", "Refused"]
 
 
 class Refused(Exception):
@@ -104,36 +96,22 @@ class Call:
             self.audio.close()
 
 
-class Agent(asyncio.DatagramProtocol):
-    """One UDP socket. `on_call` is told of every call that came in and was answered."""
+class Agent(Transactions):
+    """`on_call` is told of every call that came in and was answered."""
 
     def __init__(self, account: Account, *, with_audio: bool = False) -> None:
+        super().__init__(account.number)
         self.account = account
         self.with_audio = with_audio
         self.calls: dict[str, Call] = {}
         self.on_call: Callable[[Call], None] = lambda call: None
-        self.local: Address = ("", 0)
-        self._transport: asyncio.DatagramTransport | None = None
-        self._waiting: dict[str, asyncio.Queue[Message]] = {}
         self._tag = secrets.token_hex(4)
-
-    async def open(self, address: str, port: int = 0) -> None:
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=(address, port)
-        )
-        name = self._transport.get_extra_info("sockname")
-        self.local = (name[0], name[1])
+        self._background: set[asyncio.Task[object]] = set()
 
     def close(self) -> None:
         for call in list(self.calls.values()):
             call.end("us")
-        if self._transport:
-            self._transport.close()
-
-    @property
-    def contact(self) -> str:
-        return f"<sip:{self.account.number}@{self.local[0]}:{self.local[1]}>"
+        super().close()
 
     # -- what the agent begins
 
@@ -207,7 +185,7 @@ class Agent(asyncio.DatagramProtocol):
             ("CSeq", f"{answer.get('cseq').split()[0]} ACK"),
         ]
         target = uri_in(answer.get("contact"))
-        self._send(self._request("ACK", target, headers, "", _branch()), endpoint_of(target))
+        self.send(self.request_bytes("ACK", target, headers, "", new_branch()), endpoint_of(target))
 
     async def _with_digest(
         self,
@@ -233,87 +211,44 @@ class Agent(asyncio.DatagramProtocol):
         again += [("CSeq", f"2 {method}"), (told, credentials)]
         return await self.transact(method, uri, again, body, server, timeout_s)
 
-    async def transact(
-        self,
-        method: str,
-        uri: str,
-        headers: list[tuple[str, str]],
-        body: str,
-        server: Address,
-        timeout_s: float,
-    ) -> Message:
-        """Sends a request, again and again as RFC 3261 says, and returns its final response."""
-        branch = _branch()
-        packet = self._request(method, uri, headers, body, branch)
-        answers = self._waiting[branch] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + timeout_s, T1_S
-        answer: Message | None = None
-        try:
-            while not answer or answer.status < 200:
-                if not answer:
-                    self._send(packet, server)
-                left = deadline - loop.time()
-                if left <= 0:
-                    raise NoAnswer(f"{method} {uri}: no answer within {timeout_s:g} s")
-                wait_s = left if answer else min(left, pause)
-                with contextlib.suppress(TimeoutError):
-                    answer = await asyncio.wait_for(answers.get(), wait_s)
-                pause = min(2 * pause, T2_S)
-        finally:
-            # late copies of a final response are still acknowledged, see _response
-            loop.call_later(5, self._waiting.pop, branch, None)
-        if method == "INVITE" and answer.status >= 300:
-            self._send(_ack_of_failure(packet, answer), server)
-        return answer
-
-    def _request(
-        self, method: str, uri: str, headers: list[tuple[str, str]], body: str, branch: str
-    ) -> bytes:
-        host, port = self.local
-        own = [
-            ("Via", f"SIP/2.0/UDP {host}:{port};rport;branch={branch}"),
-            ("Max-Forwards", "70"),
-            ("Contact", self.contact),
-            ("User-Agent", "lab"),
-        ]
-        return build(f"{method} {uri} SIP/2.0", [*own, *headers], body)
-
-    def _send(self, packet: bytes, to: Address) -> None:
-        if self._transport and not self._transport.is_closing():
-            self._transport.sendto(packet, to)
-
     # -- what comes in
 
-    def datagram_received(self, data: bytes, addr: tuple[str | int, int]) -> None:
-        message = parse(data)
-        source = (str(addr[0]), int(addr[1]))
-        if message and message.status:
-            self._response(message)
-        elif message:
-            self._incoming(message, source)
+    def late_answer(self, answer: Message) -> bool:
+        if answer.method != "INVITE" or answer.status // 100 != 2:
+            return False
+        call = self.calls.get(answer.get("call-id"))
+        if call:  # our ACK was lost: the far end repeats its 200
+            self._acknowledge(call, answer)
+            return True
+        if self.waits_for(answer):
+            return False
+        self._decline_late(answer)
+        return True
 
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP error on an unconnected socket says not whose: the deadline will tell."""
+    def _decline_late(self, answer: Message) -> None:
+        """We had given up (a node that hung, say): the call is taken and ended at once."""
+        number = int(answer.get("cseq").split()[0])
+        local, remote = answer.get("from"), answer.get("to")
+        call = Call(self, answer.get("call-id"), local, remote, number)
+        call.target = uri_in(answer.get("contact"))
+        self._acknowledge(call, answer)
+        self._in_background(call.hang_up())
 
-    def _response(self, message: Message) -> None:
-        queue = self._waiting.get(message.branch)
-        call = self.calls.get(message.get("call-id"))
-        if call and message.method == "INVITE" and message.status // 100 == 2 and call.up_at:
-            self._acknowledge(call, message)  # the ACK was lost: the far end repeats its 200
-        elif queue:
-            queue.put_nowait(message)
+    def _in_background(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-    def _incoming(self, request: Message, source: Address) -> None:
+    def incoming(self, request: Message, source: Address) -> None:
         call = self.calls.get(request.get("call-id"))
         if request.method == "ACK":
             return
         if request.method == "INVITE":
-            asyncio.get_running_loop().create_task(self._answer(request, source, call))
+            self._in_background(self._answer(request, source, call))
             return
         known = call is not None or request.method in ("OPTIONS", "NOTIFY", "CANCEL")
         status = "200 OK" if known else "481 Call/Transaction Does Not Exist"
-        self._send(respond(request, status, self._tag), source)
+        self.send(respond(request, status, self._tag), source)
         if request.method == "BYE" and call:
             call.end("them")
 
@@ -333,27 +268,9 @@ class Agent(asyncio.DatagramProtocol):
             call.audio.talk_to(far_end)
         body = sdp(self.local[0], call.audio.port if call.audio else 9)
         extra = [("Contact", self.contact)]
-        self._send(respond(request, "200 OK", tag_in(call.local), extra, body), source)
-
-
-def _branch() -> str:
-    return f"z9hG4bK{secrets.token_hex(8)}"
+        self.send(respond(request, "200 OK", tag_in(call.local), extra, body), source)
 
 
 def _check(answer: Message) -> None:
     if answer.status >= 300:
         raise Refused(answer.status, answer.start.removeprefix("SIP/2.0 "))
-
-
-def _ack_of_failure(invite: bytes, answer: Message) -> bytes:
-    """ACK of a non-2xx: same branch, Via and CSeq number as the INVITE (RFC 3261, 17.1.1.3)."""
-    head = invite.decode().partition("\r\n\r\n")[0]
-    lines = [
-        line
-        for line in head.split("\r\n")
-        if re.match(r"INVITE |(Via|Max-Forwards|From|Call-ID):", line)
-    ]
-    number = answer.get("cseq").split()[0]
-    lines[0] = "ACK" + lines[0].removeprefix("INVITE")
-    lines += [f"To: {answer.get('to')}", f"CSeq: {number} ACK", "Content-Length: 0"]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
