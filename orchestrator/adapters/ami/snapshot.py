@@ -81,6 +81,7 @@ class Collected:
     answered: set[str] = field(default_factory=set)
     absent: dict[str, str] = field(default_factory=dict)  # no such action here
     failed: dict[str, str] = field(default_factory=dict)
+    timed_out: bool = False  # a list did not end in time: worth asking again
 
     @property
     def missing(self) -> dict[str, str]:
@@ -126,6 +127,7 @@ async def _list(
         reply = await ask(fields, True, lambda: begin(part))
     except ActionTimeout as error:
         found.failed[part] = str(error)
+        found.timed_out = True
         return None
     if reply.ok or _EMPTY.match(reply.message):
         found.answered.add(part)
