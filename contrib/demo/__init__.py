@@ -1,0 +1,1 @@
+"""The demo: crash, switchover and failback of a pair under calls, told with times."""
