@@ -20,9 +20,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from contrib.lab.service import Service
 from contrib.lab import Lab
 from contrib.lab.prober import longest_gap
+from contrib.lab.service import Service
 
 HELD_CALLS = 5
 SETTLE_S = 2.0
