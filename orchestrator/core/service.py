@@ -7,6 +7,10 @@ from orchestrator.core.state import Node, TrunkPolicy
 from orchestrator.core.words import FenceMethod, Observer, RegistrationStatus, Verdict
 from orchestrator.core.work import Status, Work
 
+# Heartbeat (0.2), witness probe and the way there, as parts of the silence deadline: so much later
+# than our last word from it may the guard of a node begin to count.
+GUARD_MARGIN = 0.4
+
 
 def trunk_status(node: Node, trunk: TrunkPolicy) -> RegistrationStatus:
     """How the trunk's registration stands on that node; UNKNOWN when it was never seen."""
@@ -131,8 +135,10 @@ def _isolated(work: Work, name: str) -> Status:
         return "its guard was not armed when it was last heard"
     if node.adding:
         return "an order to add the address may still reach it"
-    unheard_s = work.state.lived_s - look.answered_lived_s
-    if unheard_s < policy.lease_s + 2 * policy.tick_s:
+    peer = node.observations.get(Observer.PEER)
+    heard = max(look.answered_lived_s, (peer.answered_lived_s if peer else None) or 0.0)
+    unheard_s = work.state.lived_s - heard  # the guard listens to the other node, too
+    if unheard_s < policy.lease_s + GUARD_MARGIN * policy.silence_s + policy.tick_s:
         return None
     work.set_node(name, could_serve=False, holds_address=None)
     work.note(f"{name} was unheard for {unheard_s:.2f} s: its guard has given the address up")

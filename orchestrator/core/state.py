@@ -81,7 +81,7 @@ class Policy:
     fence_dead: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS,)
     fence_hung: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS, FenceMethod.KILL)
     fence_unreachable: tuple[FenceMethod, ...] = (FenceMethod.ISOLATION,)
-    guard_lease_s: float | None = None  # an armed guard acts after this; None: 3/4 of silence_s
+    guard_lease_s: float | None = None  # an armed guard acts after this; None: half of silence_s
     proceed_when_fencing_fails: bool = False
     promote_hook: str = ""  # configured command run on the new active when completing
     demote_hook: str = ""
@@ -102,8 +102,12 @@ class Policy:
 
     @property
     def lease_s(self) -> float:
-        """How long an isolated node's guard waits before it gives the address up, in seconds."""
-        return self.silence_s * 0.75 if self.guard_lease_s is None else self.guard_lease_s
+        """How long an isolated node's guard waits before it gives the address up, in seconds.
+
+        Half the silence deadline: the rest of the deadline covers the guard's heartbeat (a fifth
+        of it), its witness probes and the way there, so at the deadline the address is given up.
+        """
+        return self.silence_s * 0.5 if self.guard_lease_s is None else self.guard_lease_s
 
     @property
     def preferred(self) -> str:

@@ -24,7 +24,7 @@ from orchestrator.core.work import Build, Work
 
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0
-SETTLE_S = 1.0  # what contradicts us must stand this long before a human is called
+SETTLE_S = 1.0  # what may be news under way must stand this long before it is acted on
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Repair:
     build: Build | None  # None: the address is given back to the active
     severity: Severity | None
     timeout_s: float
+    settle_s: float = 0.0  # how long it must stand before it is repaired
 
 
 def keep_up(work: Work) -> None:
@@ -91,7 +92,7 @@ def _wanted(work: Work) -> Iterator[Repair]:
     if (
         active.verdict is Verdict.HEALTHY
         and active.holds_address is False
-        and not active.adding
+        and active.adding not in work.state.asked
         and not standby.could_serve
     ):
         why = (
@@ -126,6 +127,7 @@ def _trunks(work: Work) -> Iterator[Repair]:
                 ),
                 Severity.WARNING,
                 limit_s,
+                SETTLE_S,
             )
         there = trunk_status(standby, trunk)
         seen = standby.fresh(work.now, stale_s) and standby.verdict is Verdict.HEALTHY
@@ -139,6 +141,7 @@ def _trunks(work: Work) -> Iterator[Repair]:
                 ),
                 None,
                 limit_s,
+                SETTLE_S,
             )
 
 
@@ -168,11 +171,13 @@ def _flag(work: Work, key: str, build: Build) -> Repair:
 
 
 def _try(work: Work, repair: Repair) -> None:
-    before = work.state.upkeep.get(repair.key)
-    entry = before or Upkeep(work.now)
+    entry = work.state.upkeep.get(repair.key)
+    if entry is None:
+        entry = Upkeep(work.now, next_at=work.now + repair.settle_s)
+        work.set(upkeep=work.state.upkeep.set(repair.key, entry))
     if work.now < entry.next_at:
         return
-    if before is None:
+    if not entry.tries:
         work.note(repair.sentence)
         if repair.severity is not None:
             work.tell(repair.severity, repair.key, repair.sentence)

@@ -1,0 +1,190 @@
+"""Thousands of seeded runs: faults, orders, crashes; the invariants hold at every step.
+
+``SIMULATION_SEEDS`` sets how many (default below), ``SIMULATION_FIRST`` the first seed; a failing
+seed is printed with its timeline.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.core.events import (
+    AbortRequested,
+    ExtendRequested,
+    HoldRequested,
+    MoveRequested,
+    ReleaseRequested,
+)
+from orchestrator.core.words import AtDeadline, DrainMode, MoveKind, Observer, Phase
+from tests.simulation.player import Broken, Player, make_policy, shipped_rules
+from tests.simulation.world import NodeModel, World
+
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1200"))
+FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
+CHUNKS = 12
+FAULTY_S = 16.0
+LONGEST_MOVE_S = 90.0  # every limit of the policy added up, drain and its calls included
+
+
+def make_player(seed: int) -> Player:
+    rng = random.Random(seed)
+    own = rng.random() < 0.6
+    mode = rng.choice([None, DrainMode.OVERLAP if own else DrainMode.DRAIN_FIRST])
+    policy = make_policy(
+        mode,
+        rng.choice(list(AtDeadline)),
+        drain_deadline_s=rng.choice([2.0, 6.0, 15.0]),
+    )
+    world = World(policy, rng, own)
+    if rng.random() < 0.4:
+        world.lose_results, world.late_results = rng.uniform(0, 0.1), rng.uniform(0, 0.2)
+        world.double_results = rng.uniform(0, 0.3)
+    return Player(world, shipped_rules("active-dead", "active-hung", "active-unreachable"))
+
+
+def faults(player: Player, rng: random.Random) -> list[tuple[str, Callable[[], None]]]:
+    world = player.world
+    node = rng.choice(list(world.nodes.values()))
+    other = world.peer(node.name)
+
+    def links(up: bool, *names: str) -> None:
+        for name in names:
+            world.links[name] = up
+
+    def mute() -> None:
+        node.muted.add(rng.choice([Observer.AMI, Observer.SIP, Observer.HOST]))
+
+    def attribute(which: NodeModel, name: str, value: object) -> Callable[[], None]:
+        return lambda: setattr(which, name, value)
+
+    name = node.name
+    return [
+        (f"kill {name}", lambda: world.kill(node)),
+        (f"kill {name}", lambda: world.kill(node)),
+        (f"stop {name}", attribute(node, "process", "stopped")),
+        (f"power off {name}", lambda: world.power_off(node)),
+        (f"unplug {name}", lambda: links(False, name, "between")),
+        (f"cut {name} off from us only", lambda: links(False, name)),
+        ("cut the nodes from each other", lambda: links(False, "between")),
+        ("cut us off from both", lambda: links(False, name, other.name)),
+        (f"plug all of {name} again", lambda: links(True, name, "between")),
+        (f"AMI of {name} breaks", attribute(node, "ami_broken", True)),
+        (f"an observer of {name} goes blind", mute),
+        (f"the host of {name} cannot move addresses", attribute(node, "address_stuck", True)),
+        (f"{name} cannot register", attribute(node, "registering_fails", True)),
+        (f"repair {name}", lambda: world.repair(node)),
+        (f"somebody removes the address from {name}", attribute(node, "address", False)),
+        ("the orchestrator crashes", player.crash),
+        ("the orchestrator crashes", player.crash),
+        ("the orchestrator stalls", lambda: stall(player, rng.uniform(0.5, 4.0))),
+    ]
+
+
+def stall(player: Player, seconds: float) -> None:
+    player.stalled_until = player.world.now + seconds
+
+
+def orders(player: Player, rng: random.Random) -> list[tuple[str, Callable[[], str]]]:
+    by = "operator root"
+
+    def move(kind: MoveKind, **more: object) -> Callable[[], str]:
+        return lambda: player.order(MoveRequested(kind, by, **more))  # type: ignore[arg-type]
+
+    return [
+        ("switchover", move(MoveKind.SWITCHOVER)),
+        ("switchover", move(MoveKind.SWITCHOVER)),
+        ("switchover", move(MoveKind.SWITCHOVER, at_most_s=1.0)),
+        ("failback", move(MoveKind.FAILBACK)),
+        ("failover", move(MoveKind.FAILOVER)),
+        ("abort", lambda: player.order(AbortRequested(by))),
+        ("extend", lambda: player.order(ExtendRequested(by, 3.0))),
+        ("hold", lambda: player.order(HoldRequested(by, "maintenance", player.world.now + 3.0))),
+        ("release", lambda: player.order(ReleaseRequested(by))),
+    ]
+
+
+def play(seed: int) -> Player:
+    """One run: a time of faults and orders, then repair; at the end the pair must be at rest."""
+    player = make_player(seed)
+    world = player.world
+    rng = random.Random(seed * 7919 + 1)
+    player.run(3.0)
+    while world.now < FAULTY_S:
+        player.run(rng.choice([0.05, 0.2, 0.6, 1.5, 3.0]))
+        if not world.orchestrator_up:
+            player.restart()
+        elif world.now < player.stalled_until:
+            continue
+        elif rng.random() < 0.55:
+            what, do = rng.choice(faults(player, rng))
+            world.say(f"FAULT {what}")
+            do()
+        else:
+            what, order = rng.choice(orders(player, rng))
+            world.say(f"ORDER {what}")
+            world.say(f"answer: {order()}")
+    settle(player)
+    return player
+
+
+def settle(player: Player) -> None:
+    world = player.world
+    if not world.orchestrator_up:
+        player.restart()
+    for node in world.nodes.values():
+        world.repair(node)
+        node.killed_by_fence = False
+    world.lose_results = world.late_results = 0.0
+    world.say("REPAIRED")
+    limit = world.now + LONGEST_MOVE_S
+    while world.now < limit:
+        player.run(2.0)
+        if at_rest(player):
+            return
+    raise Broken(player.story("not at rest long after everything was repaired"))
+
+
+def at_rest(player: Player) -> bool:
+    state, world = player.state, player.world
+    if state.move is not None or state.phase is not Phase.STEADY:
+        return False
+    if state.hold is not None:
+        return state.hold.by != "machine" or any(
+            "human is needed" in told.title for told in world.told
+        )
+    serving = [node.name for node in world.nodes.values() if node.serves]
+    flags = any(node.drain_flag for node in world.nodes.values())
+    return serving == [state.active] and not flags
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_invariants_hold_for_every_seed(chunk: int) -> None:
+    for seed in range(FIRST + chunk, FIRST + SEEDS, CHUNKS):
+        try:
+            play(seed)
+        except Broken as broken:
+            pytest.fail(f"seed {seed}: {broken}", pytrace=False)
+
+
+@pytest.mark.parametrize("seed", [1, 17, 99])
+def test_the_same_seed_gives_the_same_run(seed: int) -> None:
+    first, second = play(seed), play(seed)
+    assert first.world.line == second.world.line
+    assert first.state == second.state
+
+
+def test_the_runs_reach_what_they_are_for() -> None:
+    """The seeds exercise every kind of ending and most phases; else the runs prove little."""
+    outcomes: set[str] = set()
+    phases: set[str] = set()
+    for seed in range(FIRST, FIRST + 150):
+        player = play(seed)
+        outcomes |= {report.outcome for report in player.state.history}
+        phases |= {word for _, line in player.world.line if line.startswith("phase")
+                   for word in line.replace(",", "").split()}  # fmt: skip
+    assert outcomes >= {"active", "rolled-back", "aborted", "held"}
+    assert phases >= {str(phase) for phase in Phase}
