@@ -97,8 +97,8 @@ def _is_loss(status: ContactStatus) -> bool:
 def _registration(draft: NodeDraft, event: RegistrationSeen) -> None:
     key = (event.client_uri, event.server_uri)
     old = draft.registrations.get(key)
-    registered = RegistrationStatus.REGISTERED
-    if old is not None and old.status is registered and event.status is not registered:
+    was_registered = old is not None and old.status is RegistrationStatus.REGISTERED
+    if was_registered and event.status is RegistrationStatus.REJECTED:  # Unregistered: on purpose
         draft.count("registrations_lost")
     draft.registrations[key] = Registration(
         event.name or (old.name if old is not None else ""),

@@ -75,8 +75,11 @@ class Orders(ABC):
             reply = await self.action({"Action": "DBPut", **where, "Val": DRAIN_VALUE})
         else:
             reply = await self.action({"Action": "DBDel", **where})
-            if "not found" in reply.message:
-                return
+            if (
+                not reply.ok
+                and "not found" in (await self.action({"Action": "DBGet", **where})).message
+            ):
+                return  # it was not set; how DBDel says so differs between versions
         refuse(reply, f"The drain flag of {self.node} was not {'set' if on else 'cleared'}")
 
     async def set_maintenance(self, endpoint: str, on: bool) -> None:
