@@ -53,12 +53,14 @@ class Asterisk:
         """`running`, `stopped` (SIGSTOP) or `gone`."""
         return self.process.state if self.process else "gone"
 
-    def configure(self, values: Mapping[str, object], files: Mapping[str, str]) -> None:
+    def configure(
+        self, values: Mapping[str, object], files: Mapping[str, str], *, chan_sip: bool = False
+    ) -> None:
         """Makes the directories and writes `files` and what every instance has, filled."""
         for name in ("etc", "db", "spool", "run", "log", "log/cdr-csv", "db/keys"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         modules = self._modules_directory()
-        wanted = _wanted_modules()
+        wanted = [*_wanted_modules(), *(["chan_sip"] if chan_sip else [])]
         present = [one for one in wanted if (self.root / modules[1:] / f"{one}.so").exists()]
         common = {**values, "directory": self.directory, "modules_directory": modules}
         written = {
@@ -148,7 +150,7 @@ def node_files(values: Mapping[str, object], mode: str) -> dict[str, str]:
             )
         },
     }
-    own = ("pjsip.conf", "extensions.conf", "queues.conf")
+    own = ("pjsip.conf", "sip.conf", "extensions.conf", "queues.conf")
     return {
         **{name: fill(SHIPPED / source, values) for name, source in shipped.items()},
         **{name: fill(OWN / "node" / name, values) for name in own},

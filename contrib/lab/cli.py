@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ TRUNK_FAULTS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as tidily as Ctrl-C
     try:
         return int(arguments.do(arguments) or 0)
     except LabError as error:
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--chan-sip", action="store_true", help="on 16: chan_sip on port 5070 too")
     down = add("down", _down, "take a lab down, to the last trace")
     down.add_argument("--all", action="store_true", help="every lab on this machine")
+    add("mend", _mend, "undo every fault: as it was after up")
     status = add("status", _status, "what is up and who is active")
     status.add_argument("--json", action="store_true")
     fault = add("fault", _fault, "break or mend something")
@@ -98,6 +101,12 @@ def _down(arguments: argparse.Namespace) -> None:
     for name in state.names() if arguments.all else [arguments.name]:
         Lab.load(name).down()
         print(f"Lab '{name}' is down; nothing of it is left.")
+
+
+def _mend(arguments: argparse.Namespace) -> None:
+    lab = Lab.load(arguments.name)
+    lab.mend()
+    _print_status(lab)
 
 
 def _status(arguments: argparse.Namespace) -> None:

@@ -29,6 +29,7 @@ from contrib.lab.state import Plan
 PROFILES = ("normal", "fast")
 MODES = {"overlap": "overlap", "single": "drain-first"}
 """The lab's modes, each with the drain mode that the orchestrator's configuration gets."""
+TRUNK_DEADLINE_S = 30.0
 _OTHER = {"a": "b", "b": "a"}
 
 
@@ -71,6 +72,8 @@ class Lab:
         _check(name, profile, mode)
         root = _root_file_system(asterisk)
         version = int(root.name.rpartition("-")[2])
+        if chan_sip and version != 16:
+            raise LabError(f"Asterisk {version} has no chan_sip (16 has): nothing was made.")
         with state.reserved() as number:
             plan = Plan(name, number, version, str(root), profile, mode, chan_sip)
             if plan.directory.exists():
@@ -104,7 +107,8 @@ class Lab:
                 "own_address": node.address,
                 "peer_address": self.nodes[_OTHER[place]].address,
             }
-            node.asterisk.configure(own, node_files(own, self.plan.mode))
+            files = node_files(own, self.plan.mode)
+            node.asterisk.configure(own, files, chan_sip=self.plan.chan_sip)
             start_sshd(self.directory, place, node)
         self.provider.asterisk.configure(
             {**values, "node_name": "provider"}, provider_files(values)
@@ -137,19 +141,45 @@ class Lab:
             "project": PROJECT,
         }
 
+    def mend(self) -> None:
+        """Undoes every fault: as it was after `up`, with calls that are up left alone."""
+        for node in self.nodes.values():
+            node.plug()
+            node.heal()
+            if node.state == "stopped":
+                node.cont()
+            if node.state == "gone":
+                node.start()
+            node.cli("database del orchestrator drain")
+        self.provider.ok()
+        self.move_vip("a")
+        self._give_trunk_to_a()
+
     def _give_trunk_to_a(self) -> None:
         """Both registered when they started: a registration can't be configured to start off."""
-        self.node("b").cli("pjsip send unregister trunk-reg")
-        deadline = time.monotonic() + 20
-        while self.node("b").trunk != "Unregistered" and time.monotonic() < deadline:
+        a, b = self.nodes["a"], self.nodes["b"]
+        deadline = time.monotonic() + TRUNK_DEADLINE_S
+        if b.trunk != "Unregistered":
+            b.cli("pjsip send unregister trunk-reg")
+        while b.trunk != "Unregistered" and time.monotonic() < deadline:
             time.sleep(0.05)
-        while time.monotonic() < deadline:
-            self.node("a").cli("pjsip send register trunk-reg")
-            for _ in range(40):
-                if self.provider.registered() in (self.node("a").address, self.virtual_ip):
-                    return
+        while not self._trunk_is_on_a():
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"{a.name} could not register with the provider: its log in "
+                    f"{a.asterisk.directory}/log says why."
+                )
+            a.cli("pjsip send register trunk-reg")
+            asked = time.monotonic()
+            while not self._trunk_is_on_a() and time.monotonic() < asked + 2:
                 time.sleep(0.05)
-        raise LabError(f"pbx-a could not register with the provider: see {self.directory}/a/log.")
+
+    def _trunk_is_on_a(self) -> bool:
+        a = self.nodes["a"]
+        return a.trunk == "Registered" and self.provider.registered() in (
+            a.address,
+            self.virtual_ip,
+        )
 
     def down(self) -> None:
         """Ends what the lab started, then what still runs inside its namespaces; removes it all."""
