@@ -38,6 +38,8 @@ from orchestrator.runtime.ports import Host, Manager, Ports
 
 log = logging.getLogger(__name__)
 
+INNER_SHARE = 0.9  # adapters that keep a deadline themselves say better what was missing
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -96,6 +98,7 @@ class Executor:
             return _Outcome(False, f"internal error: {type(error).__name__}: {error}")
 
     async def _do(self, command: AnyCommand) -> _Outcome:
+        inner_s = command.timeout_s * INNER_SHARE
         match command:
             case AddAddress(node=node):
                 await self._host(node).address_add()
@@ -104,9 +107,9 @@ class Executor:
             case Fence(node=node, method=method):
                 return await self._fence(node, method)
             case RegisterTrunk(node=node, registration=name):
-                await self._manager(node).register_trunk(name, command.timeout_s)
+                await self._manager(node).register_trunk(name, inner_s)
             case UnregisterTrunk(node=node, registration=name):
-                await self._manager(node).unregister_trunk(name, command.timeout_s)
+                await self._manager(node).unregister_trunk(name, inner_s)
             case SetDrainFlag(node=node, on=on):
                 await self._manager(node).set_drain_flag(on)
             case SetMaintenance(node=node, endpoint=endpoint, on=on):
@@ -114,11 +117,12 @@ class Executor:
             case HangUp(node=node, channels=channels):
                 await self._manager(node).hang_up(channels)
             case Verify():
-                return await self._verify(command.timeout_s)
+                return await self._verify(inner_s)
             case RunHook(node=node, name=name):
-                await self._host(node).run(self._ports.hooks[name], command.timeout_s)
+                await self._host(node).run(self._ports.hooks[name], inner_s)
             case AmiAction(node=node, action=action):
-                await self._manager(node).action(action, command.timeout_s)
+                reply = await self._manager(node).action(action, inner_s)
+                return _Outcome(reply.ok, reply.message or "done")
             case ProbeNow() | Notify():
                 raise AssertionError("started without a result")
             case _:
@@ -151,8 +155,7 @@ class Executor:
                     "over"
                 )
             case FenceMethod.COMMAND:
-                argv = tuple(part.replace("{node}", node) for part in self._ports.fence_command)
-                await run_here(argv)
+                await run_here(self._ports.fence_commands.get(node, ()))
                 return _Outcome(True, f"the fencing command says that {node} is off")
             case _:
                 assert_never(method)

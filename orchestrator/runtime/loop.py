@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 LIMIT = 20_000  # events; a flood fills it only when several sources burst in one turn
 STALL_S = 1.0  # the loop was not run for so long: worth a warning
-RULES_EVERY_S = 1.0  # the rules' own memory alone is journaled no more often
+RULES_EVERY_S = 5.0  # timers that only went on are journaled no more often
 DRIFT_S = 60.0
 
 _CHANGES_STATE = (
@@ -58,6 +58,10 @@ _DURABLE_FIELDS = (
     "phase", "active", "epoch", "hold", "move", "history", "next_command", "next_move",
 )  # fmt: skip
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
+
+# What the core remembers on a node of its own commands; void when those were not carried out.
+_DECIDED_ON_NODES = ("adding", "added", "drain_flag", "maintenance")
+_DURABLE_ON_NODES = ("could_serve", *_DECIDED_ON_NODES)
 
 
 class Core(Protocol):
@@ -218,9 +222,11 @@ class Loop:
     def _only_watch(self, before: Pair, after: Pair, batch: list[Event], why: str) -> None:
         """Take over what was seen, nothing that was decided; results wait for the journal."""
         self._say_trouble(why)
-        self.state = replace(
-            before, nodes=after.nodes, now=after.now, lived_s=after.lived_s, notes=(why,)
-        )
+        nodes = after.nodes
+        for name, node in nodes.items():
+            undecided = {key: getattr(before.nodes[name], key) for key in _DECIDED_ON_NODES}
+            nodes = nodes.set(name, replace(node, **undecided))
+        self.state = replace(before, nodes=nodes, now=after.now, lived_s=after.lived_s)
         self._kept = [event for event in batch if isinstance(event, CommandDone)]
         for listener in self.on_step:
             listener(())
@@ -249,20 +255,32 @@ class Loop:
             for e in batch
             if isinstance(e, CommandDone)
         )
-        state = self._durable(after) if self._must_write(before, after, intents, now) else None
+        state = None
+        if intents or _decided(before, after) or self._rules_are_due(after, now):
+            state = self._durable(after)
         self._journal.write(now, Entry(after.epoch, state, intents, results, lines))
         if state is not None:
             self._rules_written, self._rules_written_at = after.rules, now
 
-    def _must_write(
-        self, before: Pair, after: Pair, intents: tuple[Intent, ...], now: float
-    ) -> bool:
-        if intents or any(
-            getattr(before, name) is not getattr(after, name)
-            and getattr(before, name) != getattr(after, name)
-            for name in _DURABLE_FIELDS
-        ):
-            return True
+    def _rules_are_due(self, after: Pair, now: float) -> bool:
         return (
             after.rules is not self._rules_written and now - self._rules_written_at >= RULES_EVERY_S
         )
+
+
+def _decided(before: Pair, after: Pair) -> bool:
+    """Whether anything changed that must be on disk before we act on it."""
+    if any(_differ(before, after, name) for name in _DURABLE_FIELDS):
+        return True
+    if before.nodes is after.nodes:
+        return False
+    return any(
+        _differ(before.nodes[name], node, key)
+        for name, node in after.nodes.items()
+        for key in _DURABLE_ON_NODES
+    )
+
+
+def _differ(before: object, after: object, name: str) -> bool:
+    old, new = getattr(before, name), getattr(after, name)
+    return old is not new and old != new

@@ -13,6 +13,18 @@ from typing import Protocol
 from orchestrator.core.events import Event
 
 
+class Reply(Protocol):
+    """Asterisk's answer to an AMI action."""
+
+    @property
+    def ok(self) -> bool:
+        """``Response: Success``."""
+
+    @property
+    def message(self) -> str:
+        """What it said."""
+
+
 class Manager(Protocol):
     """Asterisk of one node, to be told what to do (AMI)."""
 
@@ -31,8 +43,8 @@ class Manager(Protocol):
     def hang_up(self, channels: Sequence[str]) -> Awaitable[object]:
         """Hang up the channels of these names."""
 
-    def action(self, fields: Sequence[tuple[str, str]], timeout_s: float) -> Awaitable[object]:
-        """One AMI action as it stands."""
+    def action(self, fields: Sequence[tuple[str, str]], timeout_s: float) -> Awaitable[Reply]:
+        """One AMI action as it stands; a refusal by Asterisk does not raise."""
 
 
 class Host(Protocol):
@@ -65,14 +77,24 @@ class Source(Protocol):
         """Run until cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Protocol):
     """What a test of the service address showed."""
 
-    ok: bool
-    says: str
-    answer_ms: float = 0.0
-    contact_host: str = ""
+    @property
+    def ok(self) -> bool:
+        """Somebody serves it."""
+
+    @property
+    def says(self) -> str:
+        """What was answered, or what was missing."""
+
+    @property
+    def answer_ms(self) -> float:
+        """How long the answer took."""
+
+    @property
+    def contact_host(self) -> str:
+        """Host of the test call's Contact: the node's own where dialogs survive a move."""
 
 
 class Tester(Protocol):
@@ -113,4 +135,4 @@ class Ports:
     test_service: Tester
     announcer: Announcer
     hooks: Mapping[str, tuple[str, ...]]  # name -> argument list, on the node's host
-    fence_command: tuple[str, ...] = ()  # argument list, here; "{node}" is replaced
+    fence_commands: Mapping[str, tuple[str, ...]]  # node -> argument list, run here

@@ -12,6 +12,8 @@ from orchestrator.core.service import trunk_status
 from orchestrator.core.state import Hold, Move, MoveReport, Node, Pair, Policy, TrunkPolicy
 from orchestrator.core.words import ContactStatus, Phase, Role
 
+NOTES = 5  # the newest; all of them are in the history
+
 
 def status(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
     """Everything an operator asks first."""
@@ -28,7 +30,7 @@ def status(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
         "nodes": {
             node.name: _node(state, policy, state.nodes[node.name], now) for node in policy.nodes
         },
-        "notes": list(state.notes),
+        "notes": list(state.notes[-NOTES:]),
     }
 
 

@@ -30,8 +30,17 @@ def tell(before: Pair, after: Pair) -> tuple[Line, ...]:
     if before.hold is not after.hold:
         lines += _hold(before, after)
     if before.notes is not after.notes:
-        lines += [Line(Severity.INFO, n) for n in after.notes if n not in before.notes]
+        lines += [Line(Severity.INFO, note) for note in _new(before.notes, after.notes)]
     return tuple(lines)
+
+
+def _new(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
+    """What was appended; the oldest may have been let go meanwhile."""
+    for gone in range(len(before) + 1):
+        kept = before[gone:]
+        if kept == after[: len(kept)]:
+            return after[len(kept) :]
+    return after
 
 
 def _verdicts(before: Pair, after: Pair) -> list[Line]:

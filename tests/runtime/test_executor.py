@@ -29,7 +29,7 @@ from orchestrator.core.events import CommandDone, Event
 from orchestrator.core.words import FenceMethod, Severity
 from orchestrator.runtime.describe import describe
 from orchestrator.runtime.executor import Executor
-from tests.runtime.world import World
+from tests.runtime.world import FakeReply, World
 
 HEAD: dict[str, Any] = {"id": 5, "epoch": 2, "timeout_s": 0.2, "node": "pbx-a"}
 
@@ -82,6 +82,14 @@ async def test_a_refusal_is_a_result_with_its_sentence() -> None:
     assert done.detail == "eth0 does not exist on pbx-a"
 
 
+async def test_an_action_that_asterisk_refuses_is_not_ok() -> None:
+    world = World()
+    world.a.reply = FakeReply(False, "Permission denied")
+    done = await outcome(world, AmiAction(**HEAD, action=(("Action", "Originate"),)))
+    assert not done.ok
+    assert done.detail == "Permission denied"
+
+
 async def test_silence_ends_at_the_deadline() -> None:
     world = World()
     world.a.hangs.add("address_add")
@@ -115,7 +123,7 @@ async def test_isolation_is_never_taken_on_trust() -> None:
 
 async def test_the_fencing_command_is_believed_only_at_exit_code_0() -> None:
     script = "import sys; sys.exit(sys.argv[1] != 'pbx-a')"
-    ok = World(fence_command=(sys.executable, "-c", script, "{node}"))
+    ok = World(fence_command=(sys.executable, "-c", script, "pbx-a"))
     assert (await outcome(ok, fence(FenceMethod.COMMAND))).ok
     bad = World(fence_command=(sys.executable, "-c", "import sys; sys.exit('socket is stuck')"))
     done = await outcome(bad, fence(FenceMethod.COMMAND))

@@ -26,7 +26,15 @@ def pair() -> Pair:
     return Pair(nodes=Map({"pbx-a": Node("pbx-a"), "pbx-b": Node("pbx-b")}))
 
 
-PROOF = Proof(True, "OPTIONS answered in 2 ms", 2.0, "10.77.0.12")
+@dataclass(frozen=True)
+class FakeProof:
+    ok: bool
+    says: str
+    answer_ms: float
+    contact_host: str
+
+
+PROOF = FakeProof(True, "OPTIONS answered in 2 ms", 2.0, "10.77.0.12")
 Step = Callable[[Pair, Sequence[Event], float], tuple[Pair, Sequence[AnyCommand]]]
 
 
@@ -44,6 +52,12 @@ class ScriptedCore:
         return self.do(state, events, now)
 
 
+@dataclass(frozen=True)
+class FakeReply:
+    ok: bool = True
+    message: str = "done"
+
+
 @dataclass
 class FakeNode:
     """Manager, host and prober of one node in one: notes what it is asked, obeys or refuses."""
@@ -51,6 +65,7 @@ class FakeNode:
     refuses: dict[str, str] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    reply: FakeReply = FakeReply()
 
     async def _obey(self, *asked: object) -> None:
         self.asked.append(asked)
@@ -75,8 +90,9 @@ class FakeNode:
     async def hang_up(self, channels: Sequence[str]) -> None:
         await self._obey("hang_up", tuple(channels))
 
-    async def action(self, fields: Sequence[tuple[str, str]], timeout_s: float) -> None:
+    async def action(self, fields: Sequence[tuple[str, str]], timeout_s: float) -> FakeReply:
         await self._obey("action", tuple(fields))
+        return self.reply
 
     async def address_add(self) -> None:
         await self._obey("address_add")
@@ -122,5 +138,5 @@ class World:
             test_service=self._test_service,
             announcer=self.announcer,
             hooks={"on-promote": ("/bin/promote", "now")},
-            fence_command=self.fence_command,
+            fence_commands={"pbx-a": self.fence_command},
         )
