@@ -138,6 +138,7 @@ class Lab:
             "lab_directory": self.directory,
             "profile": self.plan.profile,
             "drain_mode": MODES[self.plan.mode],
+            "route_source": str(self.plan.mode == "single").lower(),
             "project": PROJECT,
         }
 

@@ -198,6 +198,12 @@ def test_the_nodes_are_reached_over_ssh_and_ami_as_configured(lab: Lab) -> None:
         assert secret.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_orchestrator_accepts_the_labs_configuration(lab: Lab) -> None:
+    command = [sys.executable, "-m", "orchestrator", "check", "--config", str(lab.config_path)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_a_single_transport_pair(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab("single", mode="single")
     told = held(lab, lab.virtual_ip)
