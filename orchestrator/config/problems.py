@@ -62,12 +62,14 @@ def _say(model: type[BaseModel], detail: ErrorDetails, source: Source) -> str:
     if place and place[-1] == "[key]":  # pydantic's way to say: the name, not what it names
         place = place[:-1]
         return f"{source.at_key(place)}: {_what(detail)}"
-    return f"{source.at(_known_place(source, place))}: {_what(detail)}"
+    there = _known_place(source, place)
+    # the text of a block begins lines below its key
+    is_block = getattr(source.nodes[there], "flow_style", None) is False
+    return f"{source.at_key(there) if is_block else source.at(there)}: {_what(detail)}"
 
 
 def _holder(source: Source, place: Place) -> str:
-    holder = _known_place(source, place[:-1])
-    return source.at_key(holder) if holder in source.keys else source.at(holder)
+    return source.at_key(_known_place(source, place[:-1]))
 
 
 def _known_place(source: Source, place: Place) -> Place:

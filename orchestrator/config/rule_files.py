@@ -131,7 +131,7 @@ class _Texts:
     def template(self, place: Place, text: str) -> Template:
         """What stands between braces is compiled; ``{{`` and ``}}`` are braces."""
         problems: list[Problem] = []
-        parts = tuple(self._parts(text.strip(), problems))
+        parts = tuple(self._parts(text.rstrip(), problems))
         self._note((*self.place, *place), problems)
         return Template(parts)
 

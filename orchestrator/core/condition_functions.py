@@ -72,7 +72,9 @@ def _comprehension(
     loop = node.generators[0]
     nested = len(node.generators) > 1 or compiler.item
     if nested or loop.is_async or not isinstance(loop.target, ast.Name):
-        raise compiler.refuse(node, "one list at a time: 'x.fact for x in active.trunks if ...'")
+        raise compiler.refuse(
+            node.elt, "one list at a time: 'x.fact for x in active.trunks if ...'"
+        )
     name = loop.target.id
     if name in compiler.schema.roots or name in FUNCTIONS or set(name) == {"_"}:
         raise compiler.refuse(loop.target, f"'{name}' has a meaning already; take another name")
@@ -109,7 +111,7 @@ def _count(compiler: Compiler, call: ast.Call) -> Part:
     loop = argument.generators[0]
     same = isinstance(argument.elt, ast.Name) and isinstance(loop.target, ast.Name)
     if not same or argument.elt.id != loop.target.id:  # type: ignore[attr-defined]
-        raise compiler.refuse(argument, "write count(x for x in LIST if CONDITION)")
+        raise compiler.refuse(argument.elt, "write count(x for x in LIST if CONDITION)")
     items, _, chosen, _ = _comprehension(compiler, argument, None)
     return Part(NUMBER, values.count(items, chosen))
 

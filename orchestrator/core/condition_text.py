@@ -103,8 +103,8 @@ def _parse(source: str, indent: int, problems: list[Problem]) -> ast.expr | None
             return ast.parse(source, mode="eval").body
     except SyntaxError as error:
         message = (error.msg or "not understood").removesuffix(". Perhaps you forgot a comma?")
-        column = indent + max((error.offset or 1) - 1, 0)
-        problems.append(Problem(min(column, indent + len(source)), message))
+        column = error.offset - 1 if error.offset else len(source)  # 0: the end came too early
+        problems.append(Problem(indent + min(column, len(source)), message))
     except (ValueError, MemoryError, RecursionError):
         problems.append(Problem(indent, "nested too deeply, or holds characters of no use here"))
     return None

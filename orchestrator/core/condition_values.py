@@ -32,7 +32,7 @@ def negation(part: Run) -> Run:
 def junction(parts: Sequence[Run], decides: bool) -> Run:
     """``or`` (decides = true) and ``and`` (decides = false) after Kleene."""
 
-    def run(look: Look) -> bool | None:
+    def run(look: Look) -> Any:
         unknown = False
         for part in parts:
             value = part(look)
@@ -82,7 +82,7 @@ def membership(part: Run, words: frozenset[Any], wanted: bool) -> Run:
 def quantifier(items: Run, chosen: Run, body: Run, decides: bool) -> Run:
     """``any`` (decides = true) and ``all`` (decides = false) over the chosen items."""
 
-    def run(look: Look) -> bool | None:
+    def run(look: Look) -> Any:
         sequence = items(look)
         if sequence is None:
             return None
