@@ -125,6 +125,10 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.server.sessions.discard(self)
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     def plug(self, on: bool) -> None:
         if self._transport is None:
             return
@@ -141,8 +145,8 @@ class Session(asyncio.Protocol):
         while b"\r\n\r\n" in self._buffer:
             frame, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
             self._action(frame.decode("utf-8", "replace"))
-        if len(self._buffer) > LONGEST_ACTION and self._transport:
-            self._transport.close()
+        if len(self._buffer) > LONGEST_ACTION:
+            self.close()
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -217,8 +221,7 @@ class Session(asyncio.Protocol):
             self._login(action)
         elif name == "logoff":
             self.answer(action, "Goodbye", [("Message", "Thanks for all the fish.")])
-            if self._transport:
-                self._transport.close()
+            self.close()
         elif self.user is None:
             self.refuse(action, "Permission denied")
         else:
@@ -228,8 +231,7 @@ class Session(asyncio.Protocol):
         user = self.server.users.get(action.get("username", ""))
         if user is None or not self._proves(user, action):
             self.refuse(action, "Authentication failed")
-            if self._transport:
-                self._transport.close()
+            self.close()
             return
         self.user = user
         self.events = action.get("events", "on").lower() not in ("off", "no", "false")

@@ -30,15 +30,20 @@ class Ari:
         self.plugged = asyncio.Event()
         self.plugged.set()
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
+        self._runner: web.AppRunner | None = None
         self._authorization = f"Basic {token}"
 
     async def start(self, host: str, port: int) -> None:
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/ari/asterisk/ping", self._ping)
         app.router.add_get("/ari/asterisk/info", self._info)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

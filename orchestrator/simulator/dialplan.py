@@ -21,7 +21,7 @@ from orchestrator.simulator.stack import Incoming, Stack
 DIDS = {"5550100": "600", "5550700": "700"}
 SIP_CAUSE = {403: 21, 404: 1, 480: 19, 486: 17, 500: 38, 503: 34, 603: 21, 0: 18}
 DIAL_STATUS = {486: "BUSY", 503: "CONGESTION", 487: "CANCEL"}
-REFUSALS = {3: 503, 1: 404, 17: 486, 18: 480, 19: 480, 21: 403, 34: 503, 38: 503}
+REFUSALS = {3: 404, 1: 404, 17: 486, 18: 480, 19: 480, 21: 403, 34: 503, 38: 503}
 RING_S = 30.0
 TOLD = -1  # not a cause: the channel has ended and said so
 
@@ -52,6 +52,10 @@ class Dialplan:
         """The leg whose dialog this is, when it is still up."""
         legs = self.pbx.legs.values()
         return next((leg for leg in legs if leg.call_id == call_id), None)
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -107,9 +111,10 @@ class Dialplan:
         if leg.gone.is_set():
             self.pbx.tell("HangupRequest", channel, *([("Cause", "16")] if cause else []))
         self.pbx.tell("SoftHangupRequest", channel, ("Cause", "16"))
-        self.pbx.hung_up(channel, cause)
-        if not leg.up:
-            leg.refuse(REFUSALS.get(cause, 503))
+        refusal = 0 if leg.up or leg.gone.is_set() else REFUSALS.get(cause, 503)
+        self.pbx.hung_up(channel, cause, str(refusal or ""))
+        if refusal:
+            leg.refuse(refusal)
         else:
             await leg.hang_up()
 
@@ -141,17 +146,24 @@ class Dialplan:
         return contacts[0].uri
 
     async def _dial(self, channel: Channel, leg: Leg, endpoint: str, number: str) -> int:
-        self.pbx.execute(channel, "Dial", f"PJSIP/{number}@{endpoint},30")
+        dialled = number if number == endpoint else f"{number}@{endpoint}"
+        self.pbx.execute(channel, "Dial", f"PJSIP/{dialled},30")
         uri = self.uri(endpoint, number)
         if not uri:
             return 3
         callee, out = self.outgoing(channel, endpoint, number)
-        self.pbx.dial_event("DialBegin", channel, callee, ("DialString", number))
+        self.pbx.dial_event("DialBegin", channel, callee, ("DialString", dialled))
+        if endpoint == "trunk":
+            self._connected_line(channel, callee)
         status = await self.ring(channel, leg, callee, out, uri, RING_S)
         if status != 200:
             return SIP_CAUSE.get(status, 38) if status != 487 else 0
         self.up(channel, leg)
         return await self.talk(channel, leg, callee, out)
+
+    def _connected_line(self, channel: Channel, callee: Channel) -> None:
+        channel.connected = callee.caller
+        self.pbx.tell("NewConnectedLine", channel)
 
     def outgoing(self, channel: Channel, endpoint: str, number: str) -> tuple[Channel, Leg]:
         known = self.pbx.endpoints[endpoint]
@@ -176,8 +188,7 @@ class Dialplan:
         def ringing() -> None:
             if callee.state != 5:
                 self.pbx.set_state(callee, 5)
-                channel.connected = callee.caller
-                self.pbx.tell("NewConnectedLine", channel)
+                self._connected_line(channel, callee)
                 status = ("DialStatus", "RINGING")
                 self.pbx.dial_event("DialState", channel, callee, status)
                 self.pbx.device_changed(callee.endpoint, channel.endpoint)

@@ -160,7 +160,19 @@ class Node:
         legs = list(self.pbx.legs.values())
         if legs:
             await asyncio.wait([asyncio.ensure_future(leg.hang_up()) for leg in legs], timeout=0.5)
-        asyncio.get_running_loop().stop()
+        await self._close()
+
+    async def _close(self) -> None:
+        for session in list(self.server.sessions):
+            session.close()
+        asyncio.get_running_loop().remove_reader(self._listening)
+        self._listening.close()
+        await self.ari.stop()
+        self.dialplan.close()
+        self.registrar.close()
+        for task in self._background:
+            task.cancel()
+        self.stack.close()
 
     # --- astdb: what survives a restart, a crash too ---
 

@@ -182,6 +182,10 @@ class Registrar:
     def stop_trunk(self, registration: Registration) -> None:
         self._replace(registration.name, self._unregister(registration))
 
+    def close(self) -> None:
+        for task in (*self._qualifies.values(), *self._trunks.values()):
+            task.cancel()
+
     def _replace(self, name: str, work: object) -> None:
         if task := self._trunks.pop(name, None):
             task.cancel()

@@ -77,6 +77,11 @@ class Stack:
             self._virtual.close()
             self._virtual = None
 
+    def close(self) -> None:
+        self.leave_virtual()
+        asyncio.get_running_loop().remove_reader(self._own)
+        self._own.close()
+
     def _watch(self, sock: socket.socket) -> None:
         asyncio.get_running_loop().add_reader(sock, self._readable, sock)
 
