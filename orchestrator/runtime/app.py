@@ -44,9 +44,9 @@ def logging_to_stderr() -> Iterator[None]:
     stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(lines, stream)
-    logging.basicConfig(
-        level=logging.INFO, handlers=[logging.handlers.QueueHandler(lines)], force=True
-    )
+    handler = logging.handlers.QueueHandler(lines)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     logging.getLogger("panoramisk").setLevel(logging.WARNING)
     logging.getLogger("apprise").setLevel(logging.WARNING)

@@ -54,6 +54,7 @@ _CHANGES_STATE = (
     | QueueMemberSeen
     | QueueCallerSeen
 )
+# Command ids that no intent was written for may be used again: nothing was done under them.
 _DURABLE_FIELDS = (
     "phase", "active", "epoch", "hold", "move", "history", "next_command", "next_move",
 )  # fmt: skip

@@ -94,7 +94,7 @@ def _node(state: Pair, policy: Policy, node: Node, now: float) -> dict[str, Any]
         "preferred": node.name == policy.preferred,
         "verdict": node.verdict.value,
         "verdict_since": node.verdict_since,
-        "why": node.verdict_why,
+        "why": node.verdict_why.removeprefix(f"{node.name}: "),
         "observers": {
             observer.value: {"outcome": seen.outcome.value, "since": seen.since, "at": seen.at}
             for observer, seen in sorted(node.observations.items())

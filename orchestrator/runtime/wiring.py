@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.adapters.ami.client import AmiClient
 from orchestrator.adapters.ami.settings import AmiSettings
+from orchestrator.adapters.ari.client import AriClient, AriSettings
 from orchestrator.adapters.host.client import HostClient
 from orchestrator.adapters.host.link import HostLink
 from orchestrator.adapters.host.settings import HostSettings
@@ -19,7 +20,7 @@ from orchestrator.adapters.host.transport import (
 from orchestrator.adapters.notify import Audience, Notifier
 from orchestrator.adapters.probe import SipProbe, verify_service
 from orchestrator.config import Settings
-from orchestrator.config.node_settings import Host, NodeSettings, Tls
+from orchestrator.config.node_settings import Ari, Host, NodeSettings, Tls
 from orchestrator.core.state import Policy
 from orchestrator.runtime.ports import NodePorts, Ports, Prober, Proof, Sink, Source, Tester
 
@@ -70,6 +71,10 @@ def _node(
     )
     sources += [(f"AMI of {name}", ami), (f"SIP probe of {name}", sip)]
     probers: list[Prober] = [ami, sip]
+    if node.ari is not None:
+        ari = AriClient(name, _ari(settings, node.address, node.ari), sink)
+        sources.append((f"ARI of {name}", ari))
+        probers.append(ari)
     host = None
     if node.host is not None:
         link = HostLink(_host(settings, policy, name, node.host), _transport(node, node.host), sink)
@@ -85,6 +90,17 @@ def _ami(settings: Settings, node: NodeSettings) -> AmiSettings:
         username=node.ami.username,
         secret=node.ami.secret.get_secret_value(),
         tls=_tls(node.ami.tls),
+        silence_s=settings.silence_s,
+    )
+
+
+def _ari(settings: Settings, address: str, ari: Ari) -> AriSettings:
+    return AriSettings(
+        host=address,
+        port=ari.port,
+        username=ari.username,
+        secret=ari.secret.get_secret_value(),
+        tls=_tls(ari.tls),
         silence_s=settings.silence_s,
     )
 

@@ -52,7 +52,8 @@ class MovingCore:
 
     def _order(self, state: Pair, event: ORDERS, now: float) -> Pair:
         if isinstance(event, HoldRequested):
-            state = replace(state, hold=Hold(event.by, event.reason, now, event.until))
+            hold = Hold(event.by, event.reason, now, event.until)
+            state = replace(state, hold=hold, notes=(f"held: {event.reason}",))
             return replace(state, answers=(Answer(event, True, "Held."),))
         if not isinstance(event, MoveRequested):
             return replace(state, answers=(Answer(event, False, "There is no move."),))
@@ -73,6 +74,7 @@ class MovingCore:
             move.number, move.kind, move.from_node, move.to_node, move.by, move.reason,
             move.started_at, now, self.outcome, "so it ended", ("Bob with 600",),
         )  # fmt: skip
+        state = replace(state, notes=(*state.notes, report.sentence))
         return replace(state, move=None, phase=Phase.STEADY, history=(report,), active="pbx-b")
 
 

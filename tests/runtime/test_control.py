@@ -125,7 +125,7 @@ def test_history_tells_what_happened(service: Service) -> None:
     lines = ask(service, do="history")["lines"]
     assert isinstance(lines, list)
     assert "cabling" in lines[-1]["text"]
-    assert lines[-1]["severity"] == "warning"
+    assert lines[-1]["severity"] == "info"
 
 
 def test_watch_streams_until_the_move_has_ended(service: Service) -> None:

@@ -213,14 +213,13 @@ async def test_full_queue_drops_only_what_it_may_and_says_what_was_lost(tmp_path
 
 async def test_an_order_is_answered_at_once(tmp_path: Path) -> None:
     def step(state: Pair, events: Sequence[Event], now: float) -> tuple[Pair, Sequence[AnyCommand]]:
-        return replace(state, hold=Hold("operator root", "tests", now)), ()
+        hold = Hold("operator root", "tests", now)
+        return replace(state, hold=hold, notes=("held by operator root: tests",)), ()
 
     loop, journal = make_loop(ScriptedCore(step), tmp_path)
     after = loop.ask(HoldRequested("operator root", "tests"))
     assert after.hold is not None
-    assert [t.text for t in journal.history(5)] == [
-        "Held by operator root: tests. Nothing is decided now."
-    ]
+    assert [t.text for t in journal.history(5)] == ["held by operator root: tests"]
 
 
 async def test_the_story_reaches_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
