@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from immutables import Map
 
@@ -35,7 +36,7 @@ from orchestrator.core.results import address_seen, command_done, expire
 from orchestrator.core.rules import RuleSet, evaluate
 from orchestrator.core.state import Node, Pair, Policy
 from orchestrator.core.upkeep import keep_up
-from orchestrator.core.verdict import CONCLUSIVE
+from orchestrator.core.views import CONCLUSIVE
 from orchestrator.core.words import Phase, Severity
 from orchestrator.core.work import Work
 
@@ -91,36 +92,42 @@ class Engine:
 
 
 def _take_in(work: Work, events: Sequence[Event]) -> list[OperatorEvent]:
-    """Every event in its order; runs of telephony events go through ``observe_all`` at once."""
+    """Every event in its order; runs of one kind are taken in at once, which is faster."""
     orders: list[OperatorEvent] = []
-    run: list[Event] = []
-    for event in events:
-        if not isinstance(event, _CORE):
-            run.append(event)
-            continue
-        if run:
+    for kind, run in groupby(events, _kind):
+        if kind is Observed:
+            _look(work, [event for event in run if isinstance(event, Observed)])
+        elif kind is None:
             work.state = observe_all(work.state, run, work.now, work.policy)
-            run = []
-        if isinstance(event, _OPERATORS):
-            orders.append(event)
         else:
-            _take(work, event)
-    if run:
-        work.state = observe_all(work.state, run, work.now, work.policy)
+            for event in run:
+                if isinstance(event, _OPERATORS):
+                    orders.append(event)
+                else:
+                    _take(work, event)
     return orders
+
+
+def _kind(event: Event) -> type | None:
+    """What is taken in together: looks, telephony events (None), each other type."""
+    kind = type(event)
+    return kind if kind in _CORE else None
+
+
+def _look(work: Work, looks: list[Observed]) -> None:
+    """Take the observers' looks in; the first to find nobody there calls the others."""
+    before = work.state.nodes
+    work.state = verdict.observed(work.state, looks, work.now, work.policy)
+    for event in looks:
+        if event.outcome in CONCLUSIVE and event.node in before:
+            look = before[event.node].observations.get(event.observer)
+            if look is None or look.outcome is not event.outcome:
+                work.probe(event.node)
 
 
 def _take(work: Work, event: Event) -> None:
     if isinstance(event, Tick):
         work.state = verdict.tick(work.state, work.now, work.policy)
-    elif isinstance(event, Observed):
-        known = work.state.nodes.get(event.node)
-        before = known.observations.get(event.observer) if known else None
-        work.state = verdict.observed(work.state, event, work.now)
-        if known and event.outcome in CONCLUSIVE and (
-            before is None or before.outcome is not event.outcome
-        ):  # fmt: skip
-            work.probe(event.node)
     elif isinstance(event, CommandDone):
         command_done(work, event)
     elif isinstance(event, PictureLost | AddressSeen) and event.node in work.state.nodes:

@@ -18,6 +18,7 @@ from orchestrator.core.commands import (
     Verify,
 )
 from orchestrator.core.events import AddressSeen, CommandDone
+from orchestrator.core.state import Node
 from orchestrator.core.words import FenceMethod
 from orchestrator.core.work import Work
 
@@ -28,9 +29,15 @@ def address_seen(work: Work, event: AddressSeen) -> None:
     if node is None or event.holds is None:
         return
     if event.holds:
-        work.set_node(event.node, could_serve=True, adding=0)
-    elif not node.adding:
+        if node.adding or not node.could_serve:
+            work.set_node(event.node, could_serve=True, adding=0)
+    elif node.could_serve and not node.adding and (event.gave_up or not _just_added(work, node)):
         work.set_node(event.node, could_serve=False)
+
+
+def _just_added(work: Work, node: Node) -> bool:
+    """A host's look from before our order was carried out may come in after its result."""
+    return node.added_at is not None and work.now - node.added_at < work.policy.silence_s / 2
 
 
 def command_done(work: Work, event: CommandDone) -> None:
@@ -70,7 +77,9 @@ def _settle(work: Work, number: int, key: str, result: str) -> None:
 def _learn(work: Work, command: Command, event: CommandDone) -> None:
     if isinstance(command, AddAddress):
         if work.node(command.node).adding == command.id:
-            work.set_node(command.node, holds_address=True, address_at=work.now, adding=0)
+            work.set_node(
+                command.node, holds_address=True, address_at=work.now, adding=0, added_at=work.now
+            )
     elif isinstance(command, RemoveAddress) or (
         isinstance(command, Fence) and command.method is FenceMethod.ADDRESS
     ):

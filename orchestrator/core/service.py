@@ -69,8 +69,6 @@ def fence_methods(work: Work, name: str) -> tuple[FenceMethod, ...]:
         return policy.fence_hung
     if verdict is Verdict.UNREACHABLE:
         return policy.fence_unreachable
-    if verdict is Verdict.UNKNOWN:
-        return (FenceMethod.ADDRESS, FenceMethod.ISOLATION)
     return (FenceMethod.ADDRESS,)
 
 
@@ -130,6 +128,8 @@ def _fence(work: Work, name: str, method: FenceMethod) -> Status:
 def _isolated(work: Work, name: str) -> Status:
     """Certain when its guard was armed and must have given the address up by now."""
     node, policy = work.node(name), work.policy
+    if node.verdict is not Verdict.UNREACHABLE:
+        return f"it is {node.verdict}, so its guard may still hear the other node"
     look = node.observations.get(Observer.HOST)
     if not node.guarded or look is None or look.answered_lived_s is None:
         return "its guard was not armed when it was last heard"

@@ -128,6 +128,7 @@ class Observation:
     since: float  # when this outcome began
     # lived time when it last heard the node at all (ANSWERS, STOPPED, GONE, DENIED); None: never
     answered_lived_s: float | None = None
+    heard_since_lived_s: float = 0.0  # heard since then without a silence in between
     detail: str = ""
 
 
@@ -231,6 +232,7 @@ class Node:
     could_serve: bool = True  # False: it is certain that it has not got the address
     adding: int = 0  # id of an AddAddress whose outcome is open; 0: none
     added: int = 0  # id of the last AddAddress: an older removal's late result says nothing
+    added_at: float | None = None  # when the last AddAddress was known to be done
     drain_flag: bool = False  # we raised it and have not seen it lowered
     maintenance: frozenset[str] = frozenset()  # endpoints we closed and have not seen reopened
     probed_at: float | None = None  # when every observer was last asked to look at once

@@ -104,6 +104,16 @@ def _wanted(work: Work) -> Iterator[Repair]:
             None,
             Severity.WARNING,
             work.policy.step_timeout_s,
+            work.policy.silence_s / 2,  # a look from before it was added may still come in
+        )
+    lost = active.verdict is Verdict.HEALTHY and active.holds_address is False
+    if standby.could_serve and not standby.holds_address and (standby.adding or lost):
+        yield Repair(
+            f"make certain that {standby.name} has not got the address",
+            f"an order to add the address may still reach {standby.name}: it is told to remove it",
+            lambda i, e, t: RemoveAddress(id=i, epoch=e, timeout_s=t, node=standby.name),
+            None,
+            work.policy.step_timeout_s,
         )
     yield from _trunks(work)
     yield from _flags(work)

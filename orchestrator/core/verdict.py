@@ -7,16 +7,13 @@ node. No single observer condemns a node, and *lost AMI is not death*.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.events import Observed
-from orchestrator.core.state import Node, Observation, Pair, Policy
+from orchestrator.core.state import Observation, Pair, Policy
+from orchestrator.core.views import DIRECT, SPOKE, View, view_of
 from orchestrator.core.words import Observer, Outcome, Verdict
-
-SPOKE = frozenset({Outcome.ANSWERS, Outcome.STOPPED, Outcome.GONE, Outcome.DENIED})
-CONCLUSIVE = frozenset({Outcome.REFUSED, Outcome.GONE})
-DIRECT = (Observer.AMI, Observer.SIP, Observer.ARI, Observer.HOST)
 
 
 def tick(state: Pair, now: float, policy: Policy) -> Pair:
@@ -26,104 +23,42 @@ def tick(state: Pair, now: float, policy: Policy) -> Pair:
     return replace(state, lived_s=state.lived_s + lived, last_tick=now)
 
 
-def observed(state: Pair, event: Observed, now: float) -> Pair:
-    """Note one observer's look; an AMI answer confirms a picture that is in step."""
-    node = state.nodes.get(event.node)
-    if node is None:
-        return state
-    before = node.observations.get(event.observer)
-    same = before is not None and before.outcome is event.outcome
+def observed(state: Pair, events: Sequence[Observed], now: float, policy: Policy) -> Pair:
+    """Note the observers' looks; an AMI answer confirms a picture that is in step."""
+    nodes = state.nodes
+    for name in dict.fromkeys(event.node for event in events):
+        node = nodes.get(name)
+        if node is None:
+            continue
+        observations, confirmed = node.observations, node.confirmed_at
+        for event in events:
+            if event.node != name:
+                continue
+            before = observations.get(event.observer)
+            look = _look(before, event, state.lived_s, now, policy)
+            observations = observations.set(event.observer, look)
+            answered = event.observer is Observer.AMI and event.outcome is Outcome.ANSWERS
+            if answered and node.in_sync:
+                confirmed = now
+        node = replace(node, observations=observations, confirmed_at=confirmed)
+        nodes = nodes.set(name, node)
+    return replace(state, nodes=nodes)
+
+
+def _look(
+    before: Observation | None, event: Observed, lived_s: float, now: float, policy: Policy
+) -> Observation:
     heard = before.answered_lived_s if before else None
-    look = Observation(
+    gap = before is None or heard is None or lived_s - heard >= policy.silence_s
+    return Observation(
         outcome=event.outcome,
         at=now,
-        lived_s=state.lived_s,
-        since=before.since if same and before else now,
-        answered_lived_s=state.lived_s if event.outcome in SPOKE else heard,
+        lived_s=lived_s,
+        since=before.since if before and before.outcome is event.outcome else now,
+        answered_lived_s=lived_s if event.outcome in SPOKE else heard,
+        heard_since_lived_s=lived_s if gap or before is None else before.heard_since_lived_s,
         detail=event.detail,
     )
-    confirmed = node.confirmed_at
-    if event.observer is Observer.AMI and event.outcome is Outcome.ANSWERS and node.in_sync:
-        confirmed = now
-    observations = node.observations.set(event.observer, look)
-    node = replace(node, observations=observations, confirmed_at=confirmed)
-    return replace(state, nodes=state.nodes.set(node.name, node))
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One node as the rows ask about it."""
-
-    node: Node
-    lived_s: float
-    silence_s: float
-    has_host: bool
-    has_ari: bool
-    peer: str  # the other node's name
-    peer_speaks: bool  # the other node can be asked what it sees: its host agent is heard
-    peer_watches: bool  # the other node has a host agent at all
-    peer_serves: bool  # the other node answers AMI and SIP: we are not cut off from everything
-
-    def look(self, who: Observer) -> Observation | None:
-        """The observer's last look; None when it is not configured or has not spoken."""
-        if (who is Observer.HOST and not self.has_host) or (
-            who is Observer.ARI and not self.has_ari
-        ):
-            return None
-        return self.node.observations.get(who)
-
-    def unheard_s(self, who: Observer) -> float:
-        """Lived seconds since the observer last heard the node."""
-        look = self.look(who)
-        return self.lived_s - ((look.answered_lived_s if look else None) or 0.0)
-
-    def is_outcome(self, who: Observer, *outcomes: Outcome) -> bool:
-        look = self.look(who)
-        return look is not None and look.outcome in outcomes
-
-    def answers(self, who: Observer) -> bool:
-        """Answered lately; one missed probe is not silence yet."""
-        look = self.look(who)
-        if look is None or look.answered_lived_s is None:
-            return False
-        lately = self.lived_s - look.answered_lived_s < self.silence_s
-        return lately and look.outcome in (Outcome.ANSWERS, Outcome.SILENT)
-
-    def silent(self, who: Observer) -> bool:
-        """It spoke once since we run, or said so, and was not heard for the silence deadline."""
-        look = self.look(who)
-        return look is not None and (
-            look.outcome not in CONCLUSIVE and self.unheard_s(who) >= self.silence_s
-        )
-
-    def silent_or_absent(self, who: Observer, present: bool) -> bool:
-        return not present or self.silent(who)
-
-    def host_speaks(self) -> bool:
-        look = self.look(Observer.HOST)
-        return (
-            look is not None
-            and (look.outcome in SPOKE or look.outcome is Outcome.SILENT)
-            and look.answered_lived_s is not None
-            and self.unheard_s(Observer.HOST) < self.silence_s
-        )
-
-    def refusals(self) -> list[float]:
-        """Since when each direct observer finds nobody there, earliest first."""
-        looks = [(who, self.look(who)) for who in DIRECT]
-        return sorted(
-            look.since
-            for who, look in looks
-            if look and look.outcome is (Outcome.GONE if who is Observer.HOST else Outcome.REFUSED)
-        )
-
-    def contradicted(self) -> bool:
-        """Somebody was answered after two observers agreed that nobody is there."""
-        agreed_at = self.refusals()[1]
-        looks = (self.look(who) for who in DIRECT)
-        return any(
-            look and look.outcome is Outcome.ANSWERS and look.at > agreed_at for look in looks
-        )
 
 
 def _dead(v: View) -> bool:
@@ -171,14 +106,14 @@ def _all_silent(v: View) -> bool:
 
 
 def _peer_reaches(v: View) -> bool:
-    return _all_silent(v) and v.answers(Observer.PEER) and v.peer_speaks
+    return _all_silent(v) and v.peer_reaches() and v.peer_speaks
 
 
 def _peer_misses(v: View) -> bool:
     if not _all_silent(v):
         return False
     if v.peer_watches:
-        return v.peer_speaks and v.silent(Observer.PEER)
+        return v.peer_speaks and v.peer_silent()
     return v.peer_serves
 
 
@@ -228,8 +163,8 @@ TABLE: tuple[VerdictRow, ...] = (
     VerdictRow(
         _peer_reaches,
         Verdict.UNKNOWN,
-        "{node}: silent to us for {silence}, but {peer} still reaches it: we are cut off,"
-        " not the node; nothing is done",
+        "{node}: silent to us for {silence}, but {peer} still reaches it or its host: we are cut off;"
+        " nothing is done",
     ),
     VerdictRow(
         _peer_misses,
@@ -272,19 +207,6 @@ def judge(state: Pair, policy: Policy, now: float) -> Pair:
         elif why != node.verdict_why:
             nodes = nodes.set(name, replace(node, verdict_why=why))
     return state if nodes is state.nodes else replace(state, nodes=nodes)
-
-
-def view_of(state: Pair, policy: Policy, name: str) -> View:
-    """The node as the table asks about it."""
-    mine, peer = policy.node(name), policy.other(name)
-    alone = View(
-        state.nodes[peer], state.lived_s, policy.silence_s, policy.node(peer).has_host,
-        policy.node(peer).has_ari, name, False, False, False,
-    )  # fmt: skip
-    return View(
-        state.nodes[name], state.lived_s, policy.silence_s, mine.has_host, mine.has_ari, peer,
-        alone.host_speaks(), policy.node(peer).has_host, _healthy(alone),
-    )  # fmt: skip
 
 
 def _verdict(view: View) -> tuple[Verdict, str]:

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     ANSWERS = "answers"
     REFUSED = "refused"  # the host is alive, nobody listens on the port
     SILENT = "silent"  # no answer within the adapter's own deadline
-    STOPPED = "stopped"  # host only: the process exists but is stopped (state T)
+    STOPPED = "stopped"  # host: the process is there but stopped (state T); peer: only ping answers
     GONE = "gone"  # host only: there is no such process
     DENIED = "denied"  # answers, but refuses our credentials or speaks garbage
 

@@ -100,7 +100,7 @@ class World:
         self.double_results = 0.0
         self.refused_calls = self.cut_calls = self.answered_calls = 0
         self._order = self._call = 0
-        self._free_at = {name: 0.0 for name in self.nodes}
+        self._free_at = dict.fromkeys(self.nodes, 0.0)
         self.after(0.0, self._probe_all)
         self.after(VIP_CALLS_EVERY_S, self._new_call)
 
@@ -140,10 +140,6 @@ class World:
     def probe(self, node: NodeModel) -> None:
         reached = self.reaches_us(node)
         delay = self.rng.uniform(0.0, self.policy.silence_s / 20)
-        if reached and self.orchestrator_up:
-            node.heard_us = self.now
-        if self.links["between"] and self.peer(node.name).power and node.power:
-            node.heard_peer = self.now
         events: list[Event] = []
         for observer in OBSERVERS:
             events.append(Observed(node.name, observer, self._look(node, observer, reached)))
@@ -168,10 +164,10 @@ class World:
         peer = self.peer(node.name)
         if not self.reaches_us(peer):
             return []
-        if not (self.links["between"] and node.power) or node.process == "stopped":
+        if not (self.links["between"] and node.power):
             return [Observed(node.name, Observer.PEER, Outcome.SILENT)]
-        seen = Outcome.REFUSED if node.process == "gone" else Outcome.ANSWERS
-        return [Observed(node.name, Observer.PEER, seen)]
+        words = {"running": Outcome.ANSWERS, "stopped": Outcome.STOPPED, "gone": Outcome.REFUSED}
+        return [Observed(node.name, Observer.PEER, words[node.process])]
 
     def _ami(self, node: NodeModel, reached: bool) -> list[Event]:
         works = reached and node.process == "running" and not node.ami_broken
@@ -207,6 +203,8 @@ class World:
     def tell_ami(self, node: NodeModel, event: Event) -> None:
         if node.in_step and self.reaches_us(node) and node.runs and not node.ami_broken:
             self.deliver(event)
+        else:
+            node.in_step = False  # the stream has a hole: a new snapshot must come
 
     # --- calls
 
@@ -240,7 +238,8 @@ class World:
     def _guards(self) -> None:
         for node in self.nodes.values():
             between = self.links["between"] and self.peer(node.name).power
-            if node.power and self.links[node.name] and self.orchestrator_up:
+            heard = self.orchestrator_up and Observer.HOST not in node.muted
+            if heard and self.reaches_us(node):  # we only renew the lease of a node that we hear
                 node.heard_us = self.now
             if between:
                 node.heard_peer = self.now
