@@ -95,7 +95,8 @@ class Registrar:
         seconds = int(expires) if expires.isdigit() else 120
         if wanted.strip() == "*" or seconds == 0:
             for contact in self.pbx.contacts_of(user):
-                self._remove(contact)
+                if contact.uri in wanted or wanted.strip() == "*":
+                    self._remove(contact)
         elif wanted:
             self._store(incoming, endpoint, sip.uri_of(wanted), seconds)
         listed = [
