@@ -224,8 +224,9 @@ class AmiClient(Orders):
         return handle
 
     def _deliver(self, event: NodeEvent) -> None:
-        self._hear(event)
-        if self._sync.waits(event):
+        if self._watches:
+            self._hear(event)
+        if self._sync.held and self._sync.waits(event):
             return
         if self._sink(event) is False:
             self._sync.again()

@@ -110,8 +110,8 @@ class Orders(ABC):
     # --- trunks ---
 
     def _hear(self, event: NodeEvent) -> None:
-        """Every event of the node passes here, for those who wait for one."""
-        if self._watches and isinstance(event, RegistrationSeen):
+        """Every event of the node passes here while somebody waits for one."""
+        if isinstance(event, RegistrationSeen):
             for watch in self._watches:
                 if watch.uris == (event.client_uri, event.server_uri):
                     watch.news.put_nowait(event.status)

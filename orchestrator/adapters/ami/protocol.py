@@ -71,7 +71,6 @@ class AmiProtocol(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.splitter = wire.Splitter()
         self.banner: asyncio.Future[str] = loop.create_future()
-        self.dropped = 0  # frames nobody wants
         self.transport: asyncio.Transport | None = None
         self._loop = loop
         self._handler = handler
@@ -105,8 +104,6 @@ class AmiProtocol(asyncio.Protocol):
                     handler = known[name] if name in known else self._learn(name)
                     if handler is not None:
                         handler(raw)
-                    else:
-                        self.dropped += 1
                 else:
                     self._take_answer(raw.lstrip(b"\r\n"))
             except Exception:
@@ -180,8 +177,7 @@ class AmiProtocol(asyncio.Protocol):
         key = wire.value(raw, _ACTION_ID)
         pending = self._pending.get(key) if raw.startswith(wire.RESPONSE) else None
         if pending is None:
-            self.dropped += 1
-            return
+            return  # too late, or nothing we know
         if pending.on_begin is not None:
             pending.on_begin()
         if pending.as_list and wire.value(raw, _EVENT_LIST) == b"start":

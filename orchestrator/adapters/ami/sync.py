@@ -29,12 +29,12 @@ class Sync:
 
     def __init__(self, node: str, ask: Ask, sink: Callable[[Event], object]) -> None:
         self.booted_at: float | None = None
+        self.held: set[str] = set()  # parts whose list has begun
         self.refused = False  # Asterisk refused every action for a while
         self._node = node
         self._ask = ask
         self._sink = sink
         self._wanted = asyncio.Event()
-        self._held: set[str] = set()
         self._waiting: list[NodeEvent] = []
         self._overflow = 0
         self._said: dict[str, str] = {}
@@ -46,13 +46,13 @@ class Sync:
 
     def reset(self) -> None:
         """The connection is gone, and with it the lists under way and what waited for them."""
-        self._held.clear()
+        self.held.clear()
         self._waiting.clear()
         self._overflow = 0
 
     def waits(self, event: NodeEvent) -> bool:
         """Hold the event back when its list has begun (snapshot.py says why)."""
-        if not self._held or PART_OF[type(event)] not in self._held:
+        if PART_OF[type(event)] not in self.held:
             return False
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(event)
@@ -75,7 +75,7 @@ class Sync:
             await asyncio.sleep(AGAIN_AFTER_S)
 
     async def _snapshot(self) -> None:
-        found = await collect(self._node, self._ask, self._held.add)
+        found = await collect(self._node, self._ask, self.held.add)
         self._tell(found.missing)
         content = [self._dated(event) for event in found.content]
         self._sink(Snapshot(self._node, tuple(content), PARTS & found.missing.keys()))

@@ -7,6 +7,7 @@ res/res_pjsip*.c, channels/chan_sip.c, apps/app_queue.c).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -145,7 +146,35 @@ def _device(node: str, raw: bytes) -> NodeEvent:
     return EndpointSeen(node, text(raw, _DEVICE), text(raw, _STATE).lower())
 
 
+# A channel as all its events print it (ast_manager_build_channel_state_string): one match is four
+# times as fast as eight look-ups. Should a version print another order, the look-ups still work.
+_CHANNEL_LINES = re.compile(
+    r"\r\nChannel: ([^\r]*)\r\nChannelState: ([^\r]*)\r\nChannelStateDesc: [^\r]*"
+    r"\r\nCallerIDNum: ([^\r]*)\r\nCallerIDName: ([^\r]*)\r\nConnectedLineNum: ([^\r]*)"
+    r"\r\n(?:[^\r]*\r\n){1,6}?Exten: ([^\r]*)\r\nPriority: [^\r]*"
+    r"\r\nUniqueid: ([^\r]*)\r\nLinkedid: ([^\r]*)"
+)
+
+
 def _channel(node: str, raw: bytes) -> NodeEvent:
+    match = _CHANNEL_LINES.search(str(raw, "utf-8", "replace"))
+    if match is None:
+        return _channel_in_any_order(node, raw)
+    name, state, caller, caller_name, connected, exten, uniqueid, linkedid = match.groups()
+    return ChannelSeen(
+        node,
+        uniqueid,
+        name,
+        CHANNEL.get(state.encode(), ChannelState.DOWN),
+        linkedid,
+        known(caller),
+        known(caller_name),
+        known(connected),
+        exten,
+    )
+
+
+def _channel_in_any_order(node: str, raw: bytes) -> NodeEvent:
     return ChannelSeen(
         node,
         text(raw, _UNIQUEID),

@@ -39,8 +39,13 @@ def key(name: str) -> bytes:
 
 
 def text(raw: bytes, wanted: bytes) -> str:
-    """Like ``value``, as text."""
-    return value(raw, wanted).decode("utf-8", "replace")
+    """Like ``value``, as text (written out: it is called a million times in a flood)."""
+    start = raw.find(wanted)
+    if start < 0:
+        return ""
+    start += len(wanted)
+    end = raw.find(b"\r\n", start)
+    return str(raw[start:end] if end >= 0 else raw[start:], "utf-8", "replace")
 
 
 def first_line(raw: bytes) -> bytes:
