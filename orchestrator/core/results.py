@@ -28,16 +28,19 @@ def address_seen(work: Work, event: AddressSeen) -> None:
     node = work.state.nodes.get(event.node)
     if node is None or event.holds is None:
         return
+    if _just_settled(work, node):
+        return
     if event.holds:
         if node.adding or not node.could_serve:
             work.set_node(event.node, could_serve=True, adding=0)
-    elif node.could_serve and not node.adding and (event.gave_up or not _just_added(work, node)):
+    elif node.could_serve and not node.adding:
         work.set_node(event.node, could_serve=False)
 
 
-def _just_added(work: Work, node: Node) -> bool:
+def _just_settled(work: Work, node: Node) -> bool:
     """A host's look from before our order was carried out may come in after its result."""
-    return node.added_at is not None and work.now - node.added_at < work.policy.silence_s / 2
+    since = node.settled_at
+    return since is not None and work.now - since < work.policy.silence_s / 2
 
 
 def command_done(work: Work, event: CommandDone) -> None:
@@ -78,7 +81,7 @@ def _learn(work: Work, command: Command, event: CommandDone) -> None:
     if isinstance(command, AddAddress):
         if work.node(command.node).adding == command.id:
             work.set_node(
-                command.node, holds_address=True, address_at=work.now, adding=0, added_at=work.now
+                command.node, holds_address=True, address_at=work.now, adding=0, settled_at=work.now
             )
     elif isinstance(command, RemoveAddress) or (
         isinstance(command, Fence) and command.method is FenceMethod.ADDRESS
@@ -86,7 +89,12 @@ def _learn(work: Work, command: Command, event: CommandDone) -> None:
         # An order to add that was given after this one may have been carried out since.
         if work.node(command.node).added < command.id:
             work.set_node(
-                command.node, holds_address=False, address_at=work.now, adding=0, could_serve=False
+                command.node,
+                holds_address=False,
+                address_at=work.now,
+                adding=0,
+                could_serve=False,
+                settled_at=work.now,
             )
     elif isinstance(command, SetDrainFlag) and not command.on:
         work.set_node(command.node, drain_flag=False)

@@ -232,7 +232,7 @@ class Node:
     could_serve: bool = True  # False: it is certain that it has not got the address
     adding: int = 0  # id of an AddAddress whose outcome is open; 0: none
     added: int = 0  # id of the last AddAddress: an older removal's late result says nothing
-    added_at: float | None = None  # when the last AddAddress was known to be done
+    settled_at: float | None = None  # when an order to add or remove it was known to be done
     drain_flag: bool = False  # we raised it and have not seen it lowered
     maintenance: frozenset[str] = frozenset()  # endpoints we closed and have not seen reopened
     probed_at: float | None = None  # when every observer was last asked to look at once

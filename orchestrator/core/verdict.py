@@ -163,8 +163,8 @@ TABLE: tuple[VerdictRow, ...] = (
     VerdictRow(
         _peer_reaches,
         Verdict.UNKNOWN,
-        "{node}: silent to us for {silence}, but {peer} still reaches it or its host: we are cut off;"
-        " nothing is done",
+        "{node}: silent to us for {silence}, but {peer} still reaches it or its host:"
+        " we are cut off; nothing is done",
     ),
     VerdictRow(
         _peer_misses,

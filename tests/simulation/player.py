@@ -104,7 +104,7 @@ class Player:
         self.world.orchestrator_up = False
         self.world.inbox = []
         for node in self.world.nodes.values():
-            node.in_step = False
+            node.in_step = node.known_guarded = False
 
     def restart(self) -> None:
         self.world.say("the orchestrator is started again")

@@ -23,10 +23,10 @@ from orchestrator.core.words import AtDeadline, DrainMode, MoveKind, Observer, P
 from tests.simulation.player import Broken, Player, make_policy, shipped_rules
 from tests.simulation.world import NodeModel, World
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1200"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
 CHUNKS = 12
-FAULTY_S = 16.0
+FAULTY_S = 12.0
 LONGEST_MOVE_S = 90.0  # every limit of the policy added up, drain and its calls included
 
 

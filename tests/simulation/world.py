@@ -67,6 +67,7 @@ class NodeModel:
     gave_up: bool = False
     killed_by_fence: bool = False
     in_step: bool = False  # the AMI stream is up
+    known_guarded: bool = False  # the orchestrator that runs now armed its guard
     heard_us: float = 0.0
     heard_peer: float = 0.0
     calls: dict[str, float] = field(default_factory=dict)  # uniqueid -> ends at
@@ -144,8 +145,10 @@ class World:
         for observer in OBSERVERS:
             events.append(Observed(node.name, observer, self._look(node, observer, reached)))
         holds = node.address if reached else None
-        guarded = node.power
-        events.append(AddressSeen(node.name, holds, node.gave_up and not node.address, guarded))
+        node.known_guarded = node.known_guarded or (reached and self.orchestrator_up)
+        events.append(
+            AddressSeen(node.name, holds, node.gave_up and not node.address, node.known_guarded)
+        )
         events += self._seen_by_peer(node)
         events += self._ami(node, reached)
         self.after(delay, lambda: [self.deliver(event) for event in events] and None)
