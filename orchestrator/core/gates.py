@@ -56,7 +56,7 @@ def _by_health(work: Work, request: MoveRequested) -> str:
     old = work.policy.other(new)
     target, source = work.node(new), work.node(old)
     if work.lost(new):
-        return f"{new} could not serve: {target.verdict_why}"
+        return f"{new} is {target.verdict} and could not serve: {target.verdict_why}"
     if request.force:
         return ""
     if request.kind is MoveKind.FAILOVER:

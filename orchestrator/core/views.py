@@ -97,7 +97,7 @@ class View:
         agreed_at = self.refusals()[1]
         looks = (self.look(who) for who in DIRECT)
         return any(
-            look and look.outcome is Outcome.ANSWERS and look.at > agreed_at for look in looks
+            look and look.outcome is Outcome.ANSWERS and look.at >= agreed_at for look in looks
         )
 
 

@@ -96,6 +96,7 @@ class World:
         self.line: list[tuple[float, str]] = []  # the timeline, for people
         self.told: list[Notify] = []
         self.orchestrator_up = True
+        self.guarded = True  # the hosts' agents have a guard, and witnesses
         self.lose_results = 0.0  # probability
         self.late_results = 0.0
         self.double_results = 0.0
@@ -145,7 +146,9 @@ class World:
         for observer in OBSERVERS:
             events.append(Observed(node.name, observer, self._look(node, observer, reached)))
         holds = node.address if reached else None
-        node.known_guarded = node.known_guarded or (reached and self.orchestrator_up)
+        node.known_guarded = self.guarded and (
+            node.known_guarded or (reached and self.orchestrator_up)
+        )
         events.append(
             AddressSeen(node.name, holds, node.gave_up and not node.address, node.known_guarded)
         )
@@ -247,7 +250,7 @@ class World:
             if between:
                 node.heard_peer = self.now
             alone_s = self.now - max(node.heard_us, node.heard_peer)
-            if node.power and node.address and alone_s >= self.policy.lease_s:
+            if self.guarded and node.power and node.address and alone_s >= self.policy.lease_s:
                 node.address, node.gave_up = False, True
                 self.say(f"{node.name}'s guard gives the address up")
 
