@@ -25,7 +25,7 @@ class Call:
     linkedid: str
     channels: tuple[Channel, ...]
     started_at: float
-    answered_at: float | None  # since when two legs, or a leg and a service, talk
+    answered_at: float | None  # since when two legs, or a leg and a service, talk; not in a queue
     caller: str  # number, name or channel of who began it
     agent: str  # whom it was delivered to, or the number that was called
     queue: str
@@ -110,16 +110,17 @@ def _call(key: str, legs: list[Channel], trunks: set[str], waiting: set[str]) ->
     first = legs[0]
     people = [leg for leg in legs if not leg.name.startswith("Local/")]
     called = [leg for leg in people if leg is not first and leg.state is ChannelState.UP]
+    queued = any(leg.uniqueid in waiting for leg in legs)
     return Call(
         linkedid=key,
         channels=tuple(legs),
         started_at=min(leg.created_at for leg in legs),
-        answered_at=_answered_at(first, called),
+        answered_at=None if queued else _answered_at(first, called),
         caller=first.caller_number or first.caller_name or first.name,
         agent=_who(called) or first.connected_number or first.exten,
         queue=next((leg.queue for leg in legs if leg.queue), ""),
         has_trunk_leg=any(endpoint_of(leg.name) in trunks for leg in legs),
-        waiting=any(leg.uniqueid in waiting for leg in legs),
+        waiting=queued,
     )
 
 
