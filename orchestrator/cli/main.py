@@ -154,10 +154,14 @@ def drain(
 
 @app.command()
 def failover(
-    config: Config = DEFAULT_CONFIG, reason: Reason = "", wait: Wait = False, force: Force = False
+    config: Config = DEFAULT_CONFIG,
+    to: To = "",
+    reason: Reason = "",
+    wait: Wait = False,
+    force: Force = False,
 ) -> None:
     """Unplanned move: fence the active node and promote the standby now; calls are cut."""
-    _order(config, "failover", wait=wait, reason=reason, force=force)
+    _order(config, "failover", wait=wait, to=to, reason=reason, force=force)
 
 
 @app.command()

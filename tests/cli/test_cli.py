@@ -125,3 +125,20 @@ def test_history_and_explain(config: Path, service: Service) -> None:
     assert "cabling" in history.stdout
     assert "rule any: active.verdict is unknown" in cli(config, "explain").stdout
     assert "rule active-dead" in cli(config, "explain", "active-dead").stdout
+
+
+def test_watch_shows_what_happens_as_it_happens(config: Path, service: Service) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "status", "--watch", "--json", "-c", str(config)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        first = json.loads(watching.stdout.readline())
+        assert first["status"]["move"] is None
+        assert cli(config, "failover", "--to", "pbx-b").returncode == Exit.OK
+        updates = [first]
+        while "so it ended" not in str(updates[-1]["lines"]):
+            updates.append(json.loads(watching.stdout.readline()))
+        watching.terminate()
+    assert updates[-1]["status"]["active"] == "pbx-b"
