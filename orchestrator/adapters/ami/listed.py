@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.adapters.ami.translate import (
+from orchestrator.adapters.ami.vocabulary import (
     CHANNEL,
     CONTACT,
     device_word,
