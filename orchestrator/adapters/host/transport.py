@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +12,11 @@ from typing import Protocol
 
 import asyncssh
 
+from orchestrator.adapters.host.shipment import MODULES, OPTIONS
 from orchestrator.core.words import Outcome
 from orchestrator.errors import NotConnected
 
-AGENT = Path(__file__).with_name("agent.py")
 LONGEST_LINE = 1 << 20
-# Reads exactly the source and leaves the lines behind it alone.
-BOOTSTRAP = (
-    "import os\n"
-    'b=b""\n'
-    "while len(b)<{size}:\n"
-    " c=os.read(0,{size}-len(b))\n"
-    " if not c: raise SystemExit\n"
-    " b+=c\n"
-    'exec(compile(b,"host-agent","exec"),{{"__name__":"__main__"}})'
-)
 
 
 class CannotStart(NotConnected):
@@ -84,9 +75,10 @@ class _ChildChannel:
 
 @dataclass(frozen=True, slots=True)
 class CommandTransport:
-    """A local command that speaks the agent's lines."""
+    """A local command that speaks the agent's lines; ``first`` is what it reads before them."""
 
     argv: tuple[str, ...]
+    first: bytes = b""
 
     async def open(self) -> Channel:
         try:
@@ -102,12 +94,17 @@ class CommandTransport:
             raise CannotStart(
                 Outcome.DENIED, f"cannot start the host agent {self.argv[0]}: {error}"
             ) from error
-        return _ChildChannel(process)
+        channel = _ChildChannel(process)
+        channel.write(self.first)
+        return channel
 
 
-def local_transport() -> CommandTransport:
-    """The agent for the host that the orchestrator itself runs on."""
-    return CommandTransport((sys.executable, "-I", "-S", "-u", str(AGENT)))
+def local_transport(*before: str) -> CommandTransport:
+    """The agent for the host that the orchestrator itself runs on.
+
+    ``before``: what comes before ``python3``, as ``ip netns exec NAME`` does.
+    """
+    return CommandTransport((*before, sys.executable, *OPTIONS), MODULES)
 
 
 class _SshChannel:
@@ -141,7 +138,7 @@ class _SshChannel:
 
 @dataclass(frozen=True, slots=True)
 class SshTransport:
-    """The agent on another host: its source goes down the pipe, nothing is installed there."""
+    """The agent on another host: its modules go down the pipe, nothing is installed there."""
 
     host: str
     username: str
@@ -188,11 +185,9 @@ class SshTransport:
         )
 
     async def _start(self, connection: asyncssh.SSHClientConnection) -> Channel:
-        source = AGENT.read_bytes()
-        bootstrap = BOOTSTRAP.format(size=len(source))
         try:
             process = await connection.create_process(
-                f"exec {self.python} -I -S -u -c '{bootstrap}'", encoding=None
+                f"exec {self.python} {shlex.join(OPTIONS)}", encoding=None
             )
         except (asyncssh.Error, OSError) as error:
             connection.abort()
@@ -202,5 +197,5 @@ class SshTransport:
         except asyncio.CancelledError:
             connection.abort()
             raise
-        process.stdin.write(source)
+        process.stdin.write(MODULES)
         return _SshChannel(connection, process)

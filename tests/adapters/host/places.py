@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.host import CommandTransport, HostSettings
-from orchestrator.adapters.host.transport import AGENT
+from orchestrator.adapters.host import CommandTransport, HostSettings, local_transport
 from orchestrator.core.events import Event
 
 VIRTUAL_IP = "10.77.9.100/24"
@@ -43,7 +41,7 @@ class Cable:
         return ("ip", "netns", "exec", self.other, *argv)
 
     def agent(self) -> CommandTransport:
-        return CommandTransport(self.inside(sys.executable, "-I", "-S", "-u", str(AGENT)))
+        return local_transport(*self.inside())
 
     def addresses(self) -> str:
         return ip("-n", self.node, "-o", "addr", "show", "dev", "eth0")

@@ -16,8 +16,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.host import agent
-from orchestrator.adapters.host.transport import AGENT
+from orchestrator.adapters.host import bootstrap
+from orchestrator.adapters.host.agent.loop import LONGEST_TURN_S, Loop
+from orchestrator.adapters.host.agent.peer import PeerProbe
+from orchestrator.adapters.host.agent.process import Process
+from orchestrator.adapters.host.agent.process_events import KernelEvents
+from orchestrator.adapters.host.agent.run import OUTPUT_TAIL
+from orchestrator.adapters.host.shipment import FOLDER, MODULES, OPTIONS
 from tests.adapters.host.places import FakeAsterisk
 
 
@@ -26,10 +31,9 @@ class Talk:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            (sys.executable, "-I", "-S", "-u", str(AGENT)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            (sys.executable, *OPTIONS), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self.write(MODULES)
 
     def write(self, data: bytes) -> None:
         assert self.process.stdin
@@ -54,15 +58,31 @@ def talk() -> Iterator[Talk]:
     talk.process.communicate()
 
 
-def turn_until(loop: agent.Loop, true: Callable[[], bool], within_s: float = 5.0) -> None:
+def turn_until(loop: Loop, true: Callable[[], bool], within_s: float = 5.0) -> None:
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline, "it never came"
         loop.turn()
 
 
-def test_runs_on_old_pythons() -> None:
-    ast.parse(AGENT.read_text(), feature_version=(3, 6))
+@pytest.mark.parametrize(
+    "path", [Path(bootstrap.__file__), *sorted(FOLDER.glob("*.py"))], ids=lambda path: path.stem
+)
+def test_runs_on_old_pythons(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 6))
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        for name in names:
+            assert name.split(".")[0] in sys.stdlib_module_names - {"__future__", "dataclasses"}
+
+
+def test_half_an_agent_is_none() -> None:
+    """The link broke while the modules were under way."""
+    argv = (sys.executable, *OPTIONS)
+    done = subprocess.run(argv, input=MODULES[:-1], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_garbage_is_answered_and_survived(talk: Talk) -> None:
@@ -101,12 +121,12 @@ def test_a_command_that_does_not_end_is_killed(talk: Talk) -> None:
 
 def test_only_the_tail_of_the_output_is_kept(talk: Talk) -> None:
     answer = talk.ask("run", argv=["sh", "-c", "yes | head -c 300000; echo end"])
-    assert len(answer["stdout"]) == agent.OUTPUT_TAIL and answer["stdout"].endswith("end\n")
+    assert len(answer["stdout"]) == OUTPUT_TAIL and answer["stdout"].endswith("end\n")
 
 
 def test_process_running_stopped_continued_killed_restarted(asterisk: FakeAsterisk) -> None:
-    loop, seen = agent.Loop(), list[tuple[str, int]]()
-    watch = agent.Process(
+    loop, seen = Loop(), list[tuple[str, int]]()
+    watch = Process(
         loop, str(asterisk.pidfile), "asterisk", lambda: seen.append((watch.state, watch.pid))
     )
     loop.every(0.02, watch.look)
@@ -129,7 +149,7 @@ def test_a_pid_of_another_program_is_not_asterisk(asterisk: FakeAsterisk) -> Non
     stranger = subprocess.Popen(("sleep", "60"))
     try:
         asterisk.pidfile.write_text(str(stranger.pid))
-        watch = agent.Process(agent.Loop(), str(asterisk.pidfile), "asterisk-x", lambda: None)
+        watch = Process(Loop(), str(asterisk.pidfile), "asterisk-x", lambda: None)
         watch.look()
         assert watch.state == "gone" and not watch.alive()
         watch.kill()
@@ -144,7 +164,7 @@ def test_without_pid_file_it_is_found_by_name(tmp_path: Path) -> None:
     program.symlink_to("/bin/sleep")
     process = subprocess.Popen((str(program), "60"))
     try:
-        watch = agent.Process(agent.Loop(), str(tmp_path / "none"), "pbx-by-name", lambda: None)
+        watch = Process(Loop(), str(tmp_path / "none"), "pbx-by-name", lambda: None)
         watch.look()
         assert (watch.state, watch.pid) == ("running", process.pid)
         watch.close()
@@ -158,7 +178,7 @@ def test_a_remote_console_is_not_asterisk(tmp_path: Path) -> None:
     console.symlink_to("/bin/sh")
     process = subprocess.Popen((str(console), "-c", "read x", "-rx"), stdin=subprocess.PIPE)
     try:
-        watch = agent.Process(agent.Loop(), str(tmp_path / "none"), "pbx-console", lambda: None)
+        watch = Process(Loop(), str(tmp_path / "none"), "pbx-console", lambda: None)
         watch.look()
         assert watch.state == "gone"
         watch.close()
@@ -171,7 +191,7 @@ def test_a_remote_console_is_not_asterisk(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the kernel's process connector")
 def test_the_kernel_tells_of_a_death(asterisk: FakeAsterisk) -> None:
     try:
-        kernel = agent.KernelEvents()
+        kernel = KernelEvents()
     except OSError as error:
         pytest.skip(f"no process connector here: {error}")
     kernel.only(asterisk.process.pid)
@@ -185,12 +205,12 @@ def test_the_kernel_tells_of_a_death(asterisk: FakeAsterisk) -> None:
 
 
 def test_peer_probe_tells_answers_refused_and_silent() -> None:
-    loop, seen = agent.Loop(), list[str]()
+    loop, seen = Loop(), list[str]()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.setblocking(False)
         port = server.getsockname()[1]
-        probe = agent.PeerProbe(loop, "127.0.0.1", port, 0.1, lambda: seen.append(probe.outcome))
+        probe = PeerProbe(loop, "127.0.0.1", port, 0.1, lambda: seen.append(probe.outcome))
         loop.every(0.02, probe.probe)
         turn_until(loop, lambda: seen == ["silent"])
 
@@ -206,9 +226,9 @@ def test_peer_probe_tells_answers_refused_and_silent() -> None:
 
 
 def test_a_stall_is_no_silence() -> None:
-    loop = agent.Loop()
+    loop = Loop()
     loop.turn()
     before = loop.lived
     time.sleep(0.5)
     loop.turn()
-    assert loop.lived - before <= 2 * agent.LONGEST_TURN_S
+    assert loop.lived - before <= 2 * LONGEST_TURN_S

@@ -1,0 +1,112 @@
+"""The peer node, as seen from this host."""
+
+# ruff: noqa: UP031
+
+import math
+import os
+import socket
+from typing import Callable  # noqa: UP035 (collections.abc has no subscript before 3.9)
+
+from .loop import Loop
+
+# Linux sends one ICMP port unreachable a second to each destination (icmp_ratelimit): silence
+# within this time after a refusal is still that refusal.
+REFUSAL_LASTS_S = 1.2
+
+
+class PeerProbe:
+    """SIP OPTIONS to the peer node over a connected UDP socket (so that a refusal is seen).
+
+    Any final answer counts: 401 or 404 comes from a living Asterisk as surely as 200 (RFC 3261 11).
+    """
+
+    def __init__(
+        self, loop: Loop, address: str, port: int, timeout_s: float, tell: "Callable[[], None]"
+    ) -> None:
+        self.loop = loop
+        self.target = (address, port)
+        self.timeout_s = timeout_s
+        self.tell = tell
+        self.outcome = "unknown"
+        self.heard_at = loop.lived
+        self.refused_at = -math.inf
+        self.sock: socket.socket | None = None
+        self.branch = ""
+        self.sent_at = -math.inf
+        self.count = 0
+
+    def close(self) -> None:
+        if self.sock:
+            self.loop.unwatch(self.sock.fileno())
+            self.sock.close()
+            self.sock = None
+
+    def probe(self) -> None:
+        """Send the next OPTIONS unless one is still in flight within its time."""
+        if self.branch and self.loop.lived - self.sent_at < self.timeout_s:
+            return
+        if self.branch:
+            self._unanswered()
+        self.count += 1
+        self.branch = "z9hG4bK-%x-%x" % (os.getpid(), self.count)
+        self.sent_at = self.loop.lived
+        try:
+            if not self.sock:
+                self._open()
+            self.sock.send(self._request())  # type: ignore[union-attr]
+        except ConnectionRefusedError:
+            self._refused()
+        except OSError:
+            self.close()  # no route, no interface: silent once the time is over
+
+    def _open(self) -> None:
+        family = socket.AF_INET6 if ":" in self.target[0] else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sock.setblocking(False)
+        self.sock.connect(self.target)
+        self.loop.watch(self.sock.fileno(), self._readable)
+
+    def _request(self) -> bytes:
+        own, port = self.sock.getsockname()[:2]  # type: ignore[union-attr]
+        host, peer = (("[%s]" % a if ":" in a else a) for a in (own, self.target[0]))
+        lines = (
+            "OPTIONS sip:%s:%d SIP/2.0" % (peer, self.target[1]),
+            "Via: SIP/2.0/UDP %s:%d;rport;branch=%s" % (host, port, self.branch),
+            "Max-Forwards: 70",
+            "From: <sip:orchestrator@%s>;tag=%s" % (host, self.branch[7:]),
+            "To: <sip:%s:%d>" % (peer, self.target[1]),
+            "Call-ID: %s@%s" % (self.branch[7:], host),
+            "CSeq: 1 OPTIONS",
+            "Contact: <sip:orchestrator@%s:%d>" % (host, port),
+            "Content-Length: 0",
+        )
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+    def _readable(self, mask: int) -> None:
+        try:
+            data = self.sock.recv(65535)  # type: ignore[union-attr]
+        except ConnectionRefusedError:
+            self._refused()
+            return
+        except OSError:
+            return
+        if self.branch and data[:8] == b"SIP/2.0 " and self.branch.encode() in data:
+            self.branch = ""
+            self.heard_at = self.loop.lived
+            self._say("answers")
+
+    def _refused(self) -> None:
+        self.branch = ""
+        self.heard_at = self.refused_at = self.loop.lived
+        self._say("refused")
+
+    def _unanswered(self) -> None:
+        self.branch = ""
+        if self.loop.lived - self.refused_at > REFUSAL_LASTS_S:
+            self._say("silent")
+
+    def _say(self, outcome: str) -> None:
+        changed = outcome != self.outcome
+        self.outcome = outcome
+        if changed:
+            self.tell()
