@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contrib.lab.reporting import address_of, stop_on_signals, tell
-from contrib.lab.sip import Account, Agent, Call, NoAnswer, Refused
+from contrib.lab.sip import Agent, Call, NoAnswer, Refused, account_for
 
 CHECK_EVERY_S = 1.0
 UNKNOWN_CALL = 481
@@ -83,7 +83,8 @@ class HeldCalls:
 
 async def _main(arguments: argparse.Namespace) -> None:
     stop = stop_on_signals()
-    agent = Agent(Account("caller", address_of(arguments.target)), with_audio=arguments.audio)
+    account = account_for(arguments.phone, "caller", address_of(arguments.target))
+    agent = Agent(account, with_audio=arguments.audio)
     await agent.open(arguments.address)
     held = HeldCalls(agent, arguments.number, arguments.patience_s)
     await held.begin(arguments.calls)
@@ -100,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--target", required=True, metavar="HOST[:PORT]")
     parser.add_argument("--address", required=True, help="our own, as it stands in SIP and SDP")
     parser.add_argument("--number", default="600")
+    parser.add_argument("--phone", help="call as this phone, with its password (from .21 to .29)")
     parser.add_argument("--calls", type=int, default=10)
     parser.add_argument("--patience-s", type=float, default=3)
     parser.add_argument("--seconds", type=float, help="end by itself after that")

@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Sequence
 
 from contrib.lab.reporting import address_of, stop_on_signals, tell
-from contrib.lab.sip import Account, Agent, Call, NoAnswer, Refused
+from contrib.lab.sip import Agent, Call, NoAnswer, Refused, account_for
 
 
 async def keep_registered(agent: Agent, expires_s: int, stop: asyncio.Event) -> None:
@@ -42,7 +42,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     reports: set[asyncio.Task[None]] = set()
     agents = []
     for number in arguments.numbers:
-        account = Account(number, address_of(arguments.target), f"secret{number}")
+        account = account_for(number, number, address_of(arguments.target))
         agent = Agent(account, with_audio=arguments.audio)
 
         def on_call(call: Call, number: str = number) -> None:

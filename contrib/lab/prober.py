@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from contrib.lab.reporting import address_of, stop_on_signals, tell
-from contrib.lab.sip import Account, Agent, NoAnswer, Refused
+from contrib.lab.sip import Agent, NoAnswer, Refused, account_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Prober:
 
 async def _main(arguments: argparse.Namespace) -> None:
     stop = stop_on_signals()
-    agent = Agent(Account("prober", address_of(arguments.target)))
+    agent = Agent(account_for(arguments.phone, "prober", address_of(arguments.target)))
     await agent.open(arguments.address)
     interval_s = arguments.interval_ms / 1000
     prober = Prober(agent, arguments.number, interval_s, arguments.timeout_s, arguments.quiet)
@@ -119,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--target", required=True, metavar="HOST[:PORT]")
     parser.add_argument("--address", default="0.0.0.0", help="our own, as it stands in SIP")
     parser.add_argument("--number", default="600")
+    parser.add_argument("--phone", help="call as this phone, with its password (from .21 to .29)")
     parser.add_argument("--interval-ms", type=float, default=20)
     parser.add_argument("--timeout-s", type=float, default=5)
     parser.add_argument("--seconds", type=float, help="end by itself after that")

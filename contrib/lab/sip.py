@@ -26,7 +26,7 @@ from contrib.lab.sip_message import (
 )
 from contrib.lab.sip_transaction import Address, NoAnswer, Transactions, new_branch
 
-__all__ = ["Account", "Agent", "Call", "NoAnswer", "Refused"]
+__all__ = ["Account", "Agent", "Call", "NoAnswer", "Refused", "account_for"]
 
 
 class Refused(Exception):
@@ -44,6 +44,11 @@ class Account:
     number: str
     server: Address
     password: str = ""
+
+
+def account_for(phone: str | None, otherwise: str, server: Address) -> Account:
+    """The account of one of the lab's phones, or that of a caller without a password."""
+    return Account(phone, server, f"secret{phone}") if phone else Account(otherwise, server)
 
 
 class Call:
