@@ -98,6 +98,7 @@ def test_rows(a: dict[Observer, Outcome], expected: Verdict) -> None:
 
 def test_dead_is_decided_in_the_step_of_the_second_observation() -> None:
     bench = Bench()
+    bench.now += 0.01
     bench.step(PictureLost(A, "EOF"), Observed(A, Observer.AMI, REFUSED))
     assert bench.verdict is not Verdict.DEAD
     bench.step(Observed(A, Observer.HOST, GONE))
@@ -106,7 +107,9 @@ def test_dead_is_decided_in_the_step_of_the_second_observation() -> None:
 
 def test_an_answer_after_two_agreed_stands_against_death() -> None:
     bench = Bench()
+    bench.now += 0.01
     bench.step(Observed(A, Observer.AMI, REFUSED), Observed(A, Observer.HOST, GONE))
+    assert bench.verdict is Verdict.DEAD
     bench.now += 0.01
     bench.step(Observed(A, Observer.SIP, ANSWERS))
     assert bench.verdict is not Verdict.DEAD

@@ -40,9 +40,10 @@ def make_player(seed: int) -> Player:
         drain_deadline_s=rng.choice([2.0, 6.0, 15.0]),
     )
     world = World(policy, rng, own)
-    if rng.random() < 0.4:
-        world.lose_results, world.late_results = rng.uniform(0, 0.1), rng.uniform(0, 0.2)
-        world.double_results = rng.uniform(0, 0.3)
+    world.guarded = rng.random() < 0.75
+    if rng.random() < 0.6:
+        world.lose_results, world.late_results = rng.uniform(0, 0.2), rng.uniform(0, 0.3)
+        world.double_results, world.slow_commands = rng.uniform(0, 0.4), rng.uniform(0, 0.3)
     return Player(world, shipped_rules("active-dead", "active-hung", "active-unreachable"))
 
 
@@ -138,7 +139,7 @@ def settle(player: Player) -> None:
     for node in world.nodes.values():
         world.repair(node)
         node.killed_by_fence = False
-    world.lose_results = world.late_results = 0.0
+    world.lose_results = world.late_results = world.slow_commands = 0.0
     world.say("REPAIRED")
     limit = world.now + LONGEST_MOVE_S
     while world.now < limit:

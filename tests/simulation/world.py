@@ -100,6 +100,7 @@ class World:
         self.lose_results = 0.0  # probability
         self.late_results = 0.0
         self.double_results = 0.0
+        self.slow_commands = 0.0  # a command is long under way; those behind it wait
         self.refused_calls = self.cut_calls = self.answered_calls = 0
         self._order = self._call = 0
         self._free_at = dict.fromkeys(self.nodes, 0.0)
@@ -153,8 +154,12 @@ class World:
             AddressSeen(node.name, holds, node.gave_up and not node.address, node.known_guarded)
         )
         events += self._seen_by_peer(node)
-        events += self._ami(node, reached)
-        self.after(delay, lambda: [self.deliver(event) for event in events] and None)
+
+        def arrive() -> None:
+            for event in [*events, *self._ami(node, self.reaches_us(node))]:
+                self.deliver(event)
+
+        self.after(delay, arrive)
 
     def _look(self, node: NodeModel, observer: Observer, reached: bool) -> Outcome:
         if not reached or observer in node.muted:
@@ -269,6 +274,9 @@ class World:
         self.say(f"asked: {_brief(command)}")
         node = self.nodes[command.node]
         way = self.rng.uniform(0.001, 0.01)
+        if self.rng.random() < self.slow_commands:
+            way = self.rng.uniform(0.1, 2.0) * self.policy.step_timeout_s
+            self.say(f"long under way ({way:.2f} s): {_brief(command)}")
         start = max(self._free_at[node.name], self.now + way)
         self._free_at[node.name] = start
         self.after(start - self.now, lambda: self._arrive(node, command))
