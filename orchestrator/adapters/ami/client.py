@@ -155,6 +155,7 @@ class AmiClient(Orders):
                 await self._booted.wait()
         except TimeoutError:
             log.info("%s: Asterisk has not said FullyBooted yet; asking for its lists.", self.node)
+            self._booted.set()  # should it come later, it asks for another snapshot
         except ActionFailed:
             return  # the connection broke: _on_lost has told
         await self._sync.run()
@@ -202,7 +203,8 @@ class AmiClient(Orders):
     def _watch_shutdown(self, reply: Reply) -> None:
         """During ``core stop gracefully`` every action is refused; it can be called off."""
         if "shutting down" in reply.message:
-            self._sink(ShuttingDown(self.node, restart=False))
+            if not self._sync.refused:
+                self._sink(ShuttingDown(self.node, restart=False))
             self._sync.refused = True
         elif self._sync.refused:
             self._sync.again()

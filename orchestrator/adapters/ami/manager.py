@@ -120,7 +120,7 @@ class Manager(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no ty
             self.protocol.abort(why)
 
     def close(self) -> None:
-        """End the session without a report and stop connecting; pending actions fail."""
+        """End the session without a report; pending actions fail."""
         protocol, self.protocol, self.authenticated = self.protocol, None, False
         if protocol is not None:
             protocol.abort("we closed the connection")

@@ -46,6 +46,10 @@ class Sync:
 
     def reset(self) -> None:
         """The connection is gone, and with it the lists under way and what waited for them."""
+        self.refused = False
+        self._release()
+
+    def _release(self) -> None:
         self.held.clear()
         self._waiting.clear()
         self._overflow = 0
@@ -81,7 +85,7 @@ class Sync:
         self._sink(Snapshot(self._node, tuple(content), PARTS & found.missing.keys()))
         waited, overflow = self._waiting, self._overflow
         self._waiting = []
-        self.reset()
+        self._release()
         for event in waited:
             if self._sink(event) is False:
                 self.again()

@@ -297,7 +297,18 @@ async def test_a_graceful_stop_that_is_called_off(fake: FakeAmi) -> None:
         await seen.until(lambda: snapshots(seen) == 1)
         fake.refuse["Ping"] = "Asterisk is shutting down"
         await seen.until(lambda: bool(seen.all(ShuttingDown)))
+        await asyncio.sleep(0.3)
         del fake.refuse["Ping"]
+        await seen.until(lambda: snapshots(seen) == 2)
+    assert seen.all(ShuttingDown) == [ShuttingDown(NODE, restart=False)], "said once"
+
+
+async def test_fully_booted_that_comes_late_asks_for_another_snapshot(fake: FakeAmi) -> None:
+    fake.booted = False
+    seen = Seen()
+    async with running(fake, seen):
+        await seen.until(lambda: snapshots(seen) == 1)
+        fake.send(b"Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 0")
         await seen.until(lambda: snapshots(seen) == 2)
 
 
