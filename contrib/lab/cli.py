@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contrib.lab import calls, state
 from contrib.lab.errors import LabError
 from contrib.lab.lab import MODES, PROFILES, Lab
+from contrib.lab.network import HOSTS
 
 NODE_FAULTS = {
     "kill": "SIGKILL to Asterisk",
@@ -21,7 +22,9 @@ NODE_FAULTS = {
     "unplug": "pull the network cable",
     "plug": "put the cable back",
     "lossy": "lose part of the packets (--percent)",
-    "heal": "lose no more packets",
+    "cut": "lose every packet to and from one place (--place)",
+    "close": "drop what comes to a TCP port (--port)",
+    "heal": "lose no more packets, open what was cut or closed",
 }
 TRUNK_FAULTS = {
     "trunk-off": "the provider can't be reached",
@@ -70,8 +73,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=tuple(told),
         help="; ".join(f"{name}: {text}" for name, text in told.items()),
     )
-    fault.add_argument("node", nargs="?", help="a or b (not for trunk-…)")
+    fault.add_argument("node", nargs="?", help="a or b (not for trunk-…); ctl: plug, unplug")
     fault.add_argument("--percent", type=int, default=20, help="for lossy (default 20)")
+    fault.add_argument("--place", choices=tuple(HOSTS), default="trunk", help="for cut")
+    fault.add_argument("--port", type=int, default=5038, help="for close (default 5038, AMI)")
     vip = add("vip", _vip, "show who has the virtual IP, or move it by hand")
     vip.add_argument("to", nargs="?", choices=("a", "b", "none"))
     cli = add("cli", _cli, "Asterisk's own command line")
@@ -142,11 +147,17 @@ def _fault(arguments: argparse.Namespace) -> None:
         getattr(lab.provider, arguments.what.removeprefix("trunk-"))()
         print(f"Done: {TRUNK_FAULTS[arguments.what]}.")
         return
+    if arguments.node == "ctl" and arguments.what in ("plug", "unplug"):
+        lab.network.plug("ctl", plugged=arguments.what == "plug")
+        print(f"Done to ctl, the orchestrator's place: {NODE_FAULTS[arguments.what]}.")
+        return
     if not arguments.node:
         raise LabError(f"Which node? lab fault {arguments.what} a|b. Nothing was done.")
     node = lab.node(arguments.node)
-    method = getattr(node, {"continue": "cont"}.get(arguments.what, arguments.what))
-    method(*([arguments.percent] if arguments.what == "lossy" else []))
+    named = {"continue": "cont", "cut": "cut_from"}
+    details = {"lossy": arguments.percent, "cut": arguments.place, "close": arguments.port}
+    method = getattr(node, named.get(arguments.what, arguments.what))
+    method(*([details[arguments.what]] if arguments.what in details else []))
     print(f"Done to {node.name}: {NODE_FAULTS[arguments.what]}.")
 
 

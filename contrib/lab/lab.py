@@ -144,6 +144,7 @@ class Lab:
 
     def mend(self) -> None:
         """Undoes every fault: as it was after `up`, with calls that are up left alone."""
+        self.network.plug("ctl", plugged=True)
         for node in self.nodes.values():
             node.plug()
             node.heal()
@@ -157,11 +158,13 @@ class Lab:
         self._give_trunk_to_a()
 
     def _give_trunk_to_a(self) -> None:
-        """Both registered when they started: a registration can't be configured to start off."""
+        """A registration can't be configured to start off: both have one, or are about to.
+
+        Unregistering also stops a registration that is still to come (a second after the start).
+        """
         a, b = self.nodes["a"], self.nodes["b"]
         deadline = time.monotonic() + TRUNK_DEADLINE_S
-        if b.trunk != "Unregistered":
-            b.cli("pjsip send unregister trunk-reg")
+        b.cli("pjsip send unregister trunk-reg")
         while b.trunk != "Unregistered" and time.monotonic() < deadline:
             time.sleep(0.05)
         while not self._trunk_is_on_a():

@@ -6,6 +6,7 @@ Nothing of it touches the machine's own network: all links, the bridge included,
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from contrib.lab.processes import Process
@@ -133,5 +134,35 @@ class Network:
                 f'add rule inet lossy {hook} {name} != "lo" '
                 f"numgen random mod 100 < {percent} drop"
             )
+        self._nft(place, lines)
+
+    def cut(self, place: str, other: str) -> None:
+        """Drops all packets between the two places; every other way stays open."""
+        address = self.address(other)
+        rules = (("input", f"ip saddr {address}"), ("output", f"ip daddr {address}"))
+        self._drop(place, f"cut_{other}", rules)
+
+    def close(self, place: str, port: int, protocol: str) -> None:
+        """Drops what comes to that port of the place, connections that are open included."""
+        self._drop(place, f"closed_{protocol}_{port}", (("input", f"{protocol} dport {port}"),))
+
+    def open_all(self, place: str) -> None:
+        """Ends every `cut` and `close` of the place."""
+        command = in_namespace(self.namespace(place), ["nft", "list", "tables"])
+        tables = [line.removeprefix("table ") for line in run(command).stdout.splitlines()]
+        ours = [one for one in tables if one.startswith(("inet cut_", "inet closed_"))]
+        if ours:
+            self._nft(place, [f"delete table {one}" for one in ours])
+
+    def _drop(self, place: str, table: str, rules: Iterable[tuple[str, str]]) -> None:
+        lines = [f"add table inet {table}"]
+        for hook, match in rules:
+            lines.append(
+                f"add chain inet {table} {hook} {{ type filter hook {hook} priority 0; }}\n"
+                f"add rule inet {table} {hook} {match} drop"
+            )
+        self._nft(place, lines)
+
+    def _nft(self, place: str, lines: Sequence[str]) -> None:
         command = in_namespace(self.namespace(place), ["nft", "-f", "-"])
         run(command, stdin="\n".join(lines) + "\n")

@@ -91,9 +91,20 @@ class Node:
         self._network.lose(self.place, percent)
         return time.time()
 
+    def cut_from(self, other: str) -> float:
+        """Loses every packet to and from that place (`b`, `trunk`, `ctl`, …), and no other."""
+        self._network.cut(self.place, other)
+        return time.time()
+
+    def close(self, port: int, protocol: str = "tcp") -> float:
+        """Drops what comes to that port, e.g. 5038 (AMI), as a firewall would."""
+        self._network.close(self.place, port, protocol)
+        return time.time()
+
     def heal(self) -> float:
-        """Ends `lossy`."""
+        """Ends `lossy`, `cut_from` and `close`."""
         self._network.lose(self.place, 0)
+        self._network.open_all(self.place)
         return time.time()
 
     def _signal(self, number: signal.Signals) -> float:
