@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.core.draft import NodeDraft
 from orchestrator.core.events import QueueCallerSeen, QueueMemberSeen
+from orchestrator.core.observe_calls import changed
 from orchestrator.core.state import Queue, QueueCaller, QueueMember
 
 
@@ -58,7 +59,7 @@ def _waits(draft: NodeDraft, event: QueueCallerSeen) -> None:
 def _name_queue(draft: NodeDraft, uniqueid: str, queue: str) -> None:
     channel = draft.channels.get(uniqueid)
     if channel is not None and channel.queue != queue:
-        draft.channels[uniqueid] = replace(channel, queue=queue)
+        draft.channels[uniqueid] = changed(channel, queue=queue)
 
 
 QUEUE_HANDLERS: Mapping[type, Callable[[NodeDraft, Any], None]] = {
