@@ -100,6 +100,22 @@ async def test_any_final_answer_is_an_answer(status: str) -> None:
     assert len(branches) == len(server.raw)
 
 
+async def test_an_answer_from_another_address_counts() -> None:
+    """A node with one transport answers from the virtual IP when asked at its own address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as virtual_ip:
+        virtual_ip.bind(("127.0.0.2", 0))
+
+        def from_there(server: Server, message: Message, data: bytes) -> list[str]:
+            via = next(line for line in data.decode().split("\r\n") if line.startswith("Via:"))
+            port = int(via.partition("127.0.0.1:")[2].partition(";")[0])
+            virtual_ip.sendto(message.reply("200 OK"), ("127.0.0.1", port))
+            return []
+
+        async with serving(from_there) as server:
+            seen = await outcomes(server.port, 3)
+    assert {e.outcome for e in seen} == {Outcome.ANSWERS}
+
+
 async def test_a_closed_port_refuses() -> None:
     seen = await outcomes(free_port(), 3)
     assert {e.outcome for e in seen} == {Outcome.REFUSED}

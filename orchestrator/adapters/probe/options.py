@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable
 
 from orchestrator.adapters.probe.message import new_branch, new_dialog, parse
@@ -15,8 +16,30 @@ from orchestrator.core.words import Observer, Outcome
 REFUSAL_LASTS_S = 1.2
 
 
+def _sockets(target: tuple[str, int]) -> tuple[socket.socket, socket.socket]:
+    """Two UDP sockets on one local port. The first is connected, so the kernel tells of refusals.
+
+    The second takes answers from elsewhere: a node that serves with one transport and the virtual
+    IP as its preferred source (``route_source``) answers from there, not from where it was asked.
+    """
+    family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+    asking = socket.socket(family, socket.SOCK_DGRAM)
+    beside = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        asking.connect(target)
+        for one in (asking, beside):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.setblocking(False)
+        beside.bind(("", asking.getsockname()[1]))
+    except OSError:
+        asking.close()
+        beside.close()
+        raise
+    return asking, beside
+
+
 class _Wire(asyncio.DatagramProtocol):
-    """A connected UDP socket, so that the kernel tells of refusals."""
+    """Hands over what one of the two sockets gets."""
 
     def __init__(
         self, received: Callable[[bytes], None], failed: Callable[[Exception], None]
@@ -54,6 +77,7 @@ class SipProbe:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._transport: asyncio.DatagramTransport | None = None
+        self._beside: asyncio.DatagramTransport | None = None
         self._branch = ""
         self._sent_at = 0.0
         self._refused_at = -math.inf
@@ -69,8 +93,7 @@ class SipProbe:
                 await asyncio.sleep(self._interval_s)
         finally:
             self._done()
-            if self._transport:
-                self._transport.close()
+            self._close()
 
     def probe_now(self) -> None:
         """Look at once, unless an answer is being waited for already."""
@@ -85,11 +108,20 @@ class SipProbe:
 
     async def _open(self) -> None:
         try:
-            self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: _Wire(self._received, self._failed), remote_addr=self._target
-            )
+            asking, beside = _sockets(self._target)
         except OSError as error:
             self._say(Outcome.SILENT, f"no way to {self._target[0]}: {error}")
+            return
+        create = asyncio.get_running_loop().create_datagram_endpoint
+        self._beside, _ = await create(
+            lambda: _Wire(self._received, lambda error: None), sock=beside
+        )
+        self._transport, _ = await create(lambda: _Wire(self._received, self._failed), sock=asking)
+
+    def _close(self) -> None:
+        for transport in (self._transport, self._beside):
+            if transport:
+                transport.close()
 
     def _received(self, data: bytes) -> None:
         answer = parse(data)
@@ -105,6 +137,8 @@ class SipProbe:
             self._refused_at = asyncio.get_running_loop().time()
             self._done()
             self._say(Outcome.REFUSED, f"nobody listens on port {self._target[1]}")
+        else:
+            self._close()  # its own address may have gone: ask from another one
 
     def _unanswered(self) -> None:
         self._done()

@@ -5,6 +5,7 @@
 import math
 import os
 import socket
+from functools import partial
 from typing import Callable  # noqa: UP035 (collections.abc has no subscript before 3.9)
 
 from .loop import Loop
@@ -17,6 +18,8 @@ REFUSAL_LASTS_S = 1.2
 class PeerProbe:
     """SIP OPTIONS to the peer node over a connected UDP socket (so that a refusal is seen).
 
+    A second one on the same port takes answers from elsewhere: a node with one transport and the
+    virtual IP as its preferred source answers from there, not from where it was asked.
     Any final answer counts: 401 or 404 comes from a living Asterisk as surely as 200 (RFC 3261 11).
     """
 
@@ -31,15 +34,17 @@ class PeerProbe:
         self.heard_at = loop.lived
         self.refused_at = -math.inf
         self.sock: socket.socket | None = None
+        self.beside: socket.socket | None = None
         self.branch = ""
         self.sent_at = -math.inf
         self.count = 0
 
     def close(self) -> None:
-        if self.sock:
-            self.loop.unwatch(self.sock.fileno())
-            self.sock.close()
-            self.sock = None
+        for sock in (self.sock, self.beside):
+            if sock:
+                self.loop.unwatch(sock.fileno())
+                sock.close()
+        self.sock = self.beside = None
 
     def probe(self) -> None:
         """Send the next OPTIONS unless one is still in flight within its time."""
@@ -62,9 +67,14 @@ class PeerProbe:
     def _open(self) -> None:
         family = socket.AF_INET6 if ":" in self.target[0] else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
+        self.beside = socket.socket(family, socket.SOCK_DGRAM)
+        for sock in (self.sock, self.beside):
+            sock.setblocking(False)
+            self.loop.watch(sock.fileno(), partial(self._readable, sock))
         self.sock.connect(self.target)
-        self.loop.watch(self.sock.fileno(), self._readable)
+        for sock in (self.sock, self.beside):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.beside.bind(("", self.sock.getsockname()[1]))
 
     def _request(self) -> bytes:
         own, port = self.sock.getsockname()[:2]  # type: ignore[union-attr]
@@ -82,9 +92,9 @@ class PeerProbe:
         )
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
-    def _readable(self, mask: int) -> None:
+    def _readable(self, sock: socket.socket, mask: int) -> None:
         try:
-            data = self.sock.recv(65535)  # type: ignore[union-attr]
+            data = sock.recv(65535)
         except ConnectionRefusedError:
             self._refused()
             return
