@@ -23,7 +23,7 @@ def make_policy(settings: Settings) -> Policy:
         ),
         silence_s=silence_s,
         stale_s=max(10.0, 5 * silence_s),
-        tick_s=0.02 if settings.profile == "fast" else 0.1,
+        tick_s=0.02 if settings.profile == "fast" else 0.05,
         drain_mode=drain.mode,
         drain_deadline_s=drain.deadline,
         at_deadline=drain.at_deadline,
