@@ -58,7 +58,7 @@ def test_the_sample_is_read(config: Path) -> None:
 
 def test_its_policy(config: Path) -> None:
     policy = load(config).policy()
-    assert (policy.silence_s, policy.tick_s) == (2.0, 0.1)
+    assert (policy.silence_s, policy.tick_s) == (2.0, 0.05)
     assert policy.preferred == "pbx-a" and policy.nodes[0].has_host and policy.nodes[0].has_ari
     assert policy.trunks[0].registration == "trunk-reg"
     assert policy.drain_mode is None and policy.drain_deadline_s == 900
