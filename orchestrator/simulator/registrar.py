@@ -18,7 +18,7 @@ from orchestrator.simulator.pbx import Pbx
 from orchestrator.simulator.sip import Message
 from orchestrator.simulator.stack import Incoming, Stack
 
-REGISTER_AFTER_S = 1.0  # PJSIPRegister with max_random_initial_delay=0: measured
+REGISTER_AFTER_S = 1.0  # at boot and by PJSIPRegister, max_random_initial_delay=0: measured
 SWEEP_S = 5.0
 REALM = "asterisk"
 
@@ -196,7 +196,7 @@ class Registrar:
     async def _keep_registered(self, item: Registration, first_unregister: bool) -> None:
         if first_unregister:
             await self._unregister(item)
-            await asyncio.sleep(REGISTER_AFTER_S)
+        await asyncio.sleep(REGISTER_AFTER_S)
         while True:
             answer = await self._register(item, item.expiration_s)
             status = "Registered" if answer == 200 else "Rejected"
