@@ -43,10 +43,15 @@ class Fence(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterTrunk(Command):
-    """PJSIPRegister, done when the node reports it registered."""
+    """PJSIPRegister, done when the node reports it registered.
+
+    ``afresh``: also when it says so already, since another one may have taken its place at the
+    provider meanwhile.
+    """
 
     node: str
     registration: str
+    afresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

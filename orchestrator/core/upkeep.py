@@ -18,13 +18,14 @@ from orchestrator.core.commands import (
 )
 from orchestrator.core.failover import call_human
 from orchestrator.core.service import trunk_status
-from orchestrator.core.state import Upkeep
+from orchestrator.core.state import Node, Upkeep
 from orchestrator.core.words import RegistrationStatus, Severity, Verdict
 from orchestrator.core.work import Build, Work
 
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0
 SETTLE_S = 1.0  # what may be news under way must stand this long before it is acted on
+BOOT_S = 12.0  # res_pjsip_outbound_registration: max_random_initial_delay is 10 s unless told
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Repair:
     severity: Severity | None
     timeout_s: float
     settle_s: float = 0.0  # how long it must stand before it is repaired
+    once: bool = False  # not tried again as long as its reason stands
 
 
 def keep_up(work: Work) -> None:
@@ -128,7 +130,8 @@ def _trunks(work: Work) -> Iterator[Repair]:
     for trunk in work.policy.trunks:
         name = trunk.registration
         here = trunk_status(active, trunk)
-        if here in (RegistrationStatus.UNREGISTERED, RegistrationStatus.REJECTED):
+        lost = here in (RegistrationStatus.UNREGISTERED, RegistrationStatus.REJECTED)
+        if lost and not _awaited(work, _back(name, active)):
             yield Repair(
                 f"register {name} on {active.name}",
                 f"trunk {name} is {here} on the active {active.name}: it is registered again",
@@ -140,19 +143,62 @@ def _trunks(work: Work) -> Iterator[Repair]:
                 SETTLE_S,
             )
         there = trunk_status(standby, trunk)
-        seen = standby.fresh(work.now, stale_s) and standby.verdict is Verdict.HEALTHY
+        seen = standby.fresh(work.now, stale_s) and standby.in_sync and work.well(standby.name)
         if seen and there is RegistrationStatus.REGISTERED:
+            yield from _bring_back(work, name, active, standby)
+        elif seen and standby.booted_at and work.now - standby.booted_at < BOOT_S:
             yield Repair(
-                f"unregister {name} on {standby.name}",
-                f"trunk {name} is registered on the standby {standby.name}: calls from outside"
-                " could land there; it is unregistered",
-                lambda i, e, t, r=name: UnregisterTrunk(  # type: ignore[misc]
-                    id=i, epoch=e, timeout_s=t, node=standby.name, registration=r
-                ),
+                f"keep {name} off {standby.name}, up since {standby.booted_at:.0f}",
+                f"Asterisk on the standby {standby.name} has just started and would register trunk"
+                f" {name}: it is told not to",
+                _unregister(name, standby),
                 None,
                 limit_s,
-                SETTLE_S,
+                once=True,
             )
+
+
+def _bring_back(work: Work, name: str, active: Node, standby: Node) -> Iterator[Repair]:
+    """First the active registers afresh, then the standby lets go: no call is refused between.
+
+    A provider that keeps one contact has forgotten the active's, and sends it no call before it
+    registers again, which by itself it may do only in an hour.
+    """
+    back = _back(name, active)
+    yield Repair(
+        back,
+        f"trunk {name} is registered on the standby {standby.name}: calls from outside land there;"
+        f" {active.name} registers it afresh, then {standby.name} lets it go",
+        lambda i, e, t: RegisterTrunk(
+            id=i, epoch=e, timeout_s=t, node=active.name, registration=name, afresh=True
+        ),
+        None,
+        work.policy.trunk_timeout_s,
+        SETTLE_S,
+    )
+    entry = work.state.upkeep.get(back)
+    if entry is not None and entry.tries and not _awaited(work, back):
+        yield Repair(
+            f"unregister {name} on {standby.name}",
+            f"trunk {name} is unregistered on the standby {standby.name}",
+            _unregister(name, standby),
+            None,
+            work.policy.trunk_timeout_s,
+        )
+
+
+def _back(name: str, active: Node) -> str:
+    return f"take {name} back to {active.name}"
+
+
+def _awaited(work: Work, key: str) -> bool:
+    return any(asked.key == key for asked in work.state.asked.values())
+
+
+def _unregister(name: str, standby: Node) -> Build:
+    return lambda i, e, t: UnregisterTrunk(
+        id=i, epoch=e, timeout_s=t, node=standby.name, registration=name
+    )
 
 
 def _flags(work: Work) -> Iterator[Repair]:
@@ -185,7 +231,7 @@ def _try(work: Work, repair: Repair) -> None:
     if entry is None:
         entry = Upkeep(work.now, next_at=work.now + repair.settle_s)
         work.set(upkeep=work.state.upkeep.set(repair.key, entry))
-    if work.now < entry.next_at:
+    if work.now < entry.next_at or (repair.once and entry.tries):
         return
     if not entry.tries:
         work.note(repair.sentence)

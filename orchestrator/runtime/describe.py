@@ -31,8 +31,8 @@ def describe(command: AnyCommand) -> str:
             return f"{node}: remove the virtual IP"
         case Fence(node=node, method=method):
             return f"{node}: fence by {method}"
-        case RegisterTrunk(node=node, registration=name):
-            return f"{node}: register trunk {name}"
+        case RegisterTrunk(node=node, registration=name, afresh=afresh):
+            return f"{node}: register trunk {name}{' afresh' if afresh else ''}"
         case UnregisterTrunk(node=node, registration=name):
             return f"{node}: unregister trunk {name}"
         case SetDrainFlag(node=node, on=on):

@@ -106,8 +106,8 @@ class Executor:
                 await self._host(node).address_remove()
             case Fence(node=node, method=method):
                 return await self._fence(node, method)
-            case RegisterTrunk(node=node, registration=name):
-                await self._manager(node).register_trunk(name, inner_s)
+            case RegisterTrunk(node=node, registration=name, afresh=afresh):
+                await self._manager(node).register_trunk(name, inner_s, afresh=afresh)
             case UnregisterTrunk(node=node, registration=name):
                 await self._manager(node).unregister_trunk(name, inner_s)
             case SetDrainFlag(node=node, on=on):

@@ -28,7 +28,9 @@ class Reply(Protocol):
 class Manager(Protocol):
     """Asterisk of one node, to be told what to do (AMI)."""
 
-    def register_trunk(self, name: str, timeout_s: float) -> Awaitable[object]:
+    def register_trunk(
+        self, name: str, timeout_s: float, *, afresh: bool = False
+    ) -> Awaitable[object]:
         """Done when the node is registered with the provider."""
 
     def unregister_trunk(self, name: str, timeout_s: float) -> Awaitable[object]:

@@ -11,6 +11,7 @@ from orchestrator.core.events import (
     ExtendRequested,
     HoldRequested,
     MoveRequested,
+    NodeFacts,
     ReleaseRequested,
     Tick,
 )
@@ -414,6 +415,25 @@ def test_the_standbys_trunk_is_unregistered_and_the_actives_registered() -> None
         player.world.tell_ami(node, player.world._registration(node))
     player.run(4.0)
     assert a.trunk and not b.trunk
+
+
+def test_the_active_takes_the_trunk_back_before_the_standby_lets_it_go() -> None:
+    player = make()
+    b = player.world.nodes["pbx-b"]
+    b.trunk = True
+    player.world.tell_ami(b, player.world._registration(b))
+    player.run(4.0)
+    back, left = asked(player, "RegisterTrunk(pbx-a"), asked(player, "UnregisterTrunk(pbx-b")
+    assert len(back) == len(left) == 1 and back[0] < left[0]
+
+
+def test_a_standby_that_has_just_started_is_told_once_not_to_register() -> None:
+    player = make()
+    b = player.world.nodes["pbx-b"]
+    player.world.tell_ami(b, NodeFacts("pbx-b", booted_at=player.world.now))
+    player.run(6.0)
+    assert len(asked(player, "UnregisterTrunk(pbx-b")) == 1
+    assert not asked(player, "RegisterTrunk(pbx-a")
 
 
 def test_a_late_result_of_an_old_order_is_dropped() -> None:

@@ -75,8 +75,8 @@ class FakeNode:
         if name in self.refuses:
             raise ActionFailed(self.refuses[name])
 
-    async def register_trunk(self, name: str, timeout_s: float) -> None:
-        await self._obey("register_trunk", name)
+    async def register_trunk(self, name: str, timeout_s: float, *, afresh: bool = False) -> None:
+        await self._obey("register_trunk", name, *(["afresh"] if afresh else []))
 
     async def unregister_trunk(self, name: str, timeout_s: float) -> None:
         await self._obey("unregister_trunk", name)

@@ -56,9 +56,14 @@ class Orders(ABC):
             "configuration with 'pjsip show registrations'."
         )
 
-    async def register_trunk(self, name: str, timeout_s: float) -> None:
-        """Register with the provider; done when the node reports it registered."""
-        await self._bring_to(name, RegistrationStatus.REGISTERED, "PJSIPRegister", timeout_s)
+    async def register_trunk(self, name: str, timeout_s: float, *, afresh: bool = False) -> None:
+        """Register with the provider; done when the node reports it registered.
+
+        ``afresh``: order it even when the node says Registered. Where the provider keeps one
+        contact, the other node's registration may have replaced ours without a word.
+        """
+        wanted = RegistrationStatus.REGISTERED
+        await self._bring_to(name, wanted, "PJSIPRegister", timeout_s, afresh=afresh)
 
     async def unregister_trunk(self, name: str, timeout_s: float) -> None:
         """Give the registration up; done when the node reports that.
@@ -117,14 +122,20 @@ class Orders(ABC):
                     watch.news.put_nowait(event.status)
 
     async def _bring_to(
-        self, name: str, wanted: RegistrationStatus, action: str, timeout_s: float
+        self,
+        name: str,
+        wanted: RegistrationStatus,
+        action: str,
+        timeout_s: float,
+        *,
+        afresh: bool = False,
     ) -> None:
         last = RegistrationStatus.UNKNOWN
         try:
             async with asyncio.timeout(timeout_s):
                 now = await self.registration(name)
                 last = now.status
-                if wanted is RegistrationStatus.REGISTERED and last is wanted:
+                if wanted is RegistrationStatus.REGISTERED and last is wanted and not afresh:
                     return
                 watch = _Watch((now.client_uri, now.server_uri), asyncio.Queue())
                 self._watches.append(watch)

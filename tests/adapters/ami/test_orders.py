@@ -42,6 +42,16 @@ async def test_a_registered_trunk_is_left_alone(fake: FakeAmi, client: AmiClient
     assert fake.count("PJSIPRegister") == 0
 
 
+async def test_registering_afresh_is_ordered_even_when_it_looks_registered(
+    fake: FakeAmi, client: AmiClient
+) -> None:
+    fake.during["PJSIPRegister"] = lambda: fake.send(
+        registry("Unregistered"), registry("Registered")
+    )
+    await client.register_trunk("trunk-reg", 5, afresh=True)
+    assert fake.count("PJSIPRegister") == 1
+
+
 async def test_registering_waits_past_the_first_unregistered(
     fake: FakeAmi, client: AmiClient
 ) -> None:
