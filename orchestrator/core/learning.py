@@ -14,6 +14,8 @@ from orchestrator.core.service import trunk_status
 from orchestrator.core.words import Observer, Outcome, Phase, RegistrationStatus, Severity
 from orchestrator.core.work import Work
 
+WAITING = "learning: waiting for"
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -92,8 +94,10 @@ def learn(work: Work) -> None:
     state = work.state
     lacking = unheard(work)
     if lacking and state.lived_s - state.learning_lived_s < work.policy.learning_s:
-        work.set(notes=(f"learning: waiting for {', '.join(lacking)}",))
+        work.set(notes=(f"{WAITING} {', '.join(lacking)}",))
         return
+    if lacking:
+        work.note(f"learning: not heard within {work.policy.learning_s:g} s: {', '.join(lacking)}")
     if state.move is not None:
         resume_move(work)
         return

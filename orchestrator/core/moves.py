@@ -155,9 +155,11 @@ def rolling_back(work: Work) -> Outcome:
     if address:
         return (Result.FAILED, address)
     rest = [*lift_flags(work, back), *register_trunks(work, back)]
+    if None in rest:
+        return None  # no call from outside is refused: one registers before the other lets go
     if not work.lost(away):
         rest += unregister_trunks(work, away)
-    if address is None or any(status is None for status in rest):
+    if address is None or None in rest:
         return None
     for failure in filter(None, rest):
         work.note(f"after going back, tried again later: {failure}")

@@ -118,7 +118,9 @@ def _peer_misses(v: View) -> bool:
 
 
 def _ami_lost(v: View) -> bool:
-    return v.answers(Observer.SIP) and not v.answers(Observer.AMI)
+    """Lost, not merely unheard yet: right after a start nobody is to be alarmed."""
+    tried = v.look(Observer.AMI) is not None
+    return v.answers(Observer.SIP) and tried and not v.answers(Observer.AMI)
 
 
 def _sip_lost(v: View) -> bool:

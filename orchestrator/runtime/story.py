@@ -6,6 +6,7 @@ These lines are the operator's log, the journal's history and what ``--watch`` s
 from __future__ import annotations
 
 from orchestrator.core.durations import say_duration
+from orchestrator.core.learning import WAITING
 from orchestrator.core.state import MoveReport, Pair
 from orchestrator.core.words import Severity, Verdict
 from orchestrator.runtime.journal import Line
@@ -15,6 +16,7 @@ _VERDICT_SEVERITY = {
     Verdict.IMPAIRED: Severity.WARNING,
     Verdict.UNKNOWN: Severity.WARNING,
 }
+_OUTCOME_SEVERITY = {"active": Severity.INFO, "held": Severity.CRITICAL}
 
 
 def tell(before: Pair, after: Pair) -> tuple[Line, ...]:
@@ -25,7 +27,7 @@ def tell(before: Pair, after: Pair) -> tuple[Line, ...]:
     if before.move is not after.move:
         lines += _failures(before, after)
     if before.notes is not after.notes:
-        lines += [Line(Severity.INFO, note) for note in _new(before.notes, after.notes)]
+        lines += [Line(Severity.INFO, note) for note in _worth_telling(before, after)]
     if before.history is not after.history:
         lines += _ended(before, after)
     if before.active != after.active:
@@ -40,6 +42,14 @@ def _new(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
         if note not in known:  # looks further from where the last one stood
             return after[index:]
     return ()
+
+
+def _worth_telling(before: Pair, after: Pair) -> tuple[str, ...]:
+    """While it learns, the list of what is lacking shrinks in the status; here it is told once."""
+    new = _new(before.notes, after.notes)
+    if not before.notes or not before.notes[-1].startswith(WAITING):
+        return new
+    return tuple(note for note in new if not note.startswith(WAITING))
 
 
 def _verdicts(before: Pair, after: Pair) -> list[Line]:
@@ -72,7 +82,7 @@ def _ended(before: Pair, after: Pair) -> list[Line]:
 
 
 def _report(report: MoveReport) -> Line:
-    severity = Severity.INFO if report.outcome == "active" else Severity.CRITICAL
+    severity = _OUTCOME_SEVERITY.get(report.outcome, Severity.WARNING)
     took_s = report.ended_at - report.started_at
     cut = f" Cut off: {'; '.join(report.cut)}." if report.cut else ""
     return Line(
