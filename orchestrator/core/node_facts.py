@@ -40,7 +40,7 @@ SOURCES: Final[dict[str, tuple[Callable[[Node, Look], object], bool]]] = {
     "name": (lambda node, _: node.name, False),
     "verdict": (lambda node, _: node.verdict, False),
     "why": (lambda node, _: node.verdict_why, False),
-    "fresh": (lambda node, look: node.fresh(look.now, look.policy.stale_s), False),
+    "fresh": (lambda node, look: (node.fresh(look.now, look.policy.stale_s), node.missing), False),
     "address": (lambda node, _: node.holds_address, False),
     "shutdown": (lambda node, _: node.shutting_down, False),
     "version": (lambda node, _: node.asterisk_version, False),
@@ -52,11 +52,12 @@ SOURCES: Final[dict[str, tuple[Callable[[Node, Look], object], bool]]] = {
 }
 
 
-def _pictured(read: Read) -> Read:
-    """Unknown while the node's picture may not be believed."""
+def _pictured(read: Read, part: str = "") -> Read:
+    """Unknown while the node's picture may not be believed, or that part could not be asked for."""
 
     def run(node: Node, look: Look) -> Any:
-        return read(node, look) if node.fresh(look.now, look.policy.stale_s) else None
+        known = node.fresh(look.now, look.policy.stale_s) and part not in node.missing
+        return read(node, look) if known else None
 
     return run
 
@@ -73,8 +74,8 @@ def _once(key: str, read: Read) -> Read:
     return run
 
 
-def _picture(type_: Type, doc: str, key: str, read: Read, *sources: str) -> Attribute:
-    return Attribute(type_, doc, _pictured(_once(key, read)), ("fresh", *sources))
+def _picture(type_: Type, doc: str, key: str, read: Read, part: str, *others: str) -> Attribute:
+    return Attribute(type_, doc, _pictured(_once(key, read), part), ("fresh", part, *others))
 
 
 # --- readers -------------------------------------------------------------------------------------

@@ -138,3 +138,17 @@ def test_who_is_active_may_be_unknown() -> None:
 def test_an_address_that_was_not_confirmed_lately_is_unknown() -> None:
     assert read("active.holds_address") is True
     assert read("active.holds_address", address_at=START - 60) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("active.phones_known", "contacts"),
+        ("active.trunks_registered", "registrations"),
+        ("active.calls", "channels"),
+        ("active.queues", "queues"),
+    ],
+)
+def test_what_a_node_could_not_be_asked_for_is_unknown_not_nothing(text: str, part: str) -> None:
+    assert read(text) is not None
+    assert read(text, missing=frozenset({part})) is None
