@@ -8,19 +8,23 @@ last confirmed; when that is too long ago its facts are unknown (``Node.fresh``)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from typing import TypeAlias
 
 from immutables import Map
 
-from orchestrator.core.commands import AnyCommand
-from orchestrator.core.events import MoveRequested, OperatorEvent
+from orchestrator.core.policy import FailbackPolicy as FailbackPolicy
+from orchestrator.core.policy import NodePolicy as NodePolicy
+from orchestrator.core.policy import Policy as Policy
+from orchestrator.core.policy import TrunkPolicy as TrunkPolicy
+from orchestrator.core.records import Answer as Answer
+from orchestrator.core.records import Asked as Asked
+from orchestrator.core.records import Upkeep as Upkeep
+from orchestrator.core.records import Waiting as Waiting
 from orchestrator.core.words import (
     AtDeadline,
     ChannelState,
     ContactStatus,
     DrainMode,
-    FenceMethod,
     MoveKind,
     Observer,
     Outcome,
@@ -28,92 +32,6 @@ from orchestrator.core.words import (
     RegistrationStatus,
     Verdict,
 )
-
-# --- policy: the site's decisions, from the configuration; constant while the service runs --------
-
-
-@dataclass(frozen=True, slots=True)
-class TrunkPolicy:
-    """A trunk that must be registered on exactly one node."""
-
-    registration: str  # PJSIP registration object
-    endpoint: str  # PJSIP endpoint, for maintenance and for telling trunk legs
-    server_uri: str = ""
-    client_uri: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NodePolicy:
-    name: str
-    address: str
-    preferred: bool = False
-    has_host: bool = True  # a host agent is configured
-    has_ari: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class FailbackPolicy:
-    """When rules may return to the preferred node."""
-
-    hours: tuple[int, int]  # minutes since midnight; may cross it
-    days: frozenset[int]  # 0 is Monday
-    after_s: float  # how long the preferred node must have been healthy
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the site decided. Rules decide whether to move; this limits how."""
-
-    nodes: tuple[NodePolicy, NodePolicy]
-    trunks: tuple[TrunkPolicy, ...] = ()
-    silence_s: float = 2.0  # unanswered for longer is silence
-    stale_s: float = 10.0  # a picture not confirmed for longer is unknown
-    tick_s: float = 0.1  # the loop's pace; one late tick counts at most twice this
-    learning_s: float = 5.0  # sources that have not spoken by then have timed out
-    step_timeout_s: float = 5.0  # deadline of one step of a move
-    trunk_timeout_s: float = 15.0
-    verify_timeout_s: float = 3.0
-    verify_attempts: int = 3
-    drain_mode: DrainMode | None = None  # None: found out by the test call's Contact
-    drain_deadline_s: float = 900.0
-    at_deadline: AtDeadline = AtDeadline.WAIT
-    stuck_after_s: float = 4 * 3600.0  # a channel in no conversation for longer is stuck
-    fence_dead: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS,)
-    fence_hung: tuple[FenceMethod, ...] = (FenceMethod.ADDRESS, FenceMethod.KILL)
-    fence_unreachable: tuple[FenceMethod, ...] = (FenceMethod.ISOLATION,)
-    guard_lease_s: float | None = None  # an armed guard acts after this; None: half of silence_s
-    proceed_when_fencing_fails: bool = False
-    promote_hook: str = ""  # configured command run on the new active when completing
-    demote_hook: str = ""
-    timezone: tzinfo = UTC  # of hours and weekdays in rules
-    failback: FailbackPolicy | None = None  # None: never by itself
-
-    def other(self, name: str) -> str:
-        """The name of the other node of the pair."""
-        first, second = self.nodes
-        return second.name if name == first.name else first.name
-
-    def node(self, name: str) -> NodePolicy:
-        """The node's policy; KeyError when it is not of this pair."""
-        found = next((node for node in self.nodes if node.name == name), None)
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    @property
-    def lease_s(self) -> float:
-        """How long an isolated node's guard waits before it gives the address up, in seconds.
-
-        Half the silence deadline: the rest of the deadline covers the guard's heartbeat (a fifth
-        of it), its witness probes and the way there, so at the deadline the address is given up.
-        """
-        return self.silence_s * 0.5 if self.guard_lease_s is None else self.guard_lease_s
-
-    @property
-    def preferred(self) -> str:
-        """The node that should be active in normal times; empty when the site has no wish."""
-        return next((node.name for node in self.nodes if node.preferred), "")
-
 
 # --- facts about one node ----------------------------------------------------------------------
 
@@ -314,43 +232,6 @@ class MoveReport:
     outcome: str  # active | rolled-back | aborted | held
     sentence: str
     cut: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A command whose result is awaited. ``key`` names what it is for, within the move."""
-
-    command: AnyCommand
-    key: str
-    overdue_lived_s: float  # the pair's lived time at which no result is a failure
-
-
-@dataclass(frozen=True, slots=True)
-class Upkeep:
-    """A repair of the steady state: how often it was tried and when it may be tried again."""
-
-    since: float
-    tries: int = 0
-    next_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an operator is told at once; belongs to the step that took the request."""
-
-    request: OperatorEvent
-    accepted: bool
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A rule's failover that could not begin yet; tried again until it can or needs not."""
-
-    request: MoveRequested
-    from_node: str
-    since: float
-    why: str
 
 
 RuleMemory: TypeAlias = Map[str, object]  # owned by core/rules.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -281,6 +282,32 @@ def test_stuck_channels_do_not_hold_a_drain_up() -> None:
     player.run(3.0)
     assert player.state.active == "pbx-b"
     assert asked(player, "HangUp(pbx-a")
+
+
+def test_an_empty_picture_that_may_be_stale_is_not_drained() -> None:
+    player = make(stale_s=1.0)
+    call(player, 2.0)
+    player.order(SWITCHOVER)
+    player.run(1.0)
+    player.world.nodes["pbx-a"].ami_broken = True
+    player.run(0.3)
+    node = player.state.nodes["pbx-a"]
+    empty = replace(node, channels=node.channels.delete("1"))
+    player.state = replace(player.state, nodes=player.state.nodes.set("pbx-a", empty))
+    player.run(6.0)
+    assert player.state.phase is Phase.DRAINING
+    player.world.nodes["pbx-a"].ami_broken = False
+    player.run(2.0)
+    assert player.state.active == "pbx-b"
+
+
+@pytest.mark.parametrize("mode", list(DrainMode))
+def test_a_move_ends_although_no_result_ever_comes(mode: DrainMode) -> None:
+    player = make(mode, own_address_dialogs=mode is DrainMode.OVERLAP)
+    player.world.lose_results = 1.0
+    player.order(SWITCHOVER)
+    player.run(60.0)
+    assert player.state.move is None and player.state.history
 
 
 def test_the_old_active_dying_in_an_overlap_drain_completes_at_once() -> None:
