@@ -40,7 +40,8 @@ SOURCES: Final[dict[str, tuple[Callable[[Node, Look], object], bool]]] = {
     "name": (lambda node, _: node.name, False),
     "verdict": (lambda node, _: node.verdict, False),
     "why": (lambda node, _: node.verdict_why, False),
-    "fresh": (lambda node, look: (node.fresh(look.now, look.policy.stale_s), node.missing), False),
+    "fresh": (lambda node, look: node.fresh(look.now, look.policy.stale_s), False),
+    "missing": (lambda node, _: node.missing, False),
     "address": (lambda node, _: node.holds_address, False),
     "shutdown": (lambda node, _: node.shutting_down, False),
     "version": (lambda node, _: node.asterisk_version, False),
@@ -75,7 +76,9 @@ def _once(key: str, read: Read) -> Read:
 
 
 def _picture(type_: Type, doc: str, key: str, read: Read, part: str, *others: str) -> Attribute:
-    return Attribute(type_, doc, _pictured(_once(key, read), part), ("fresh", part, *others))
+    return Attribute(
+        type_, doc, _pictured(_once(key, read), part), ("fresh", "missing", part, *others)
+    )
 
 
 # --- readers -------------------------------------------------------------------------------------
