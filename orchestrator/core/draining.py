@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.core.commands import HangUp
 from orchestrator.core.drain import Progress, progress, words_for
+from orchestrator.core.durations import say_duration
 from orchestrator.core.flags import set_maintenance
 from orchestrator.core.phases import Plan, Result, plan_of
 from orchestrator.core.state import Channel
@@ -36,7 +37,14 @@ def draining(work: Work) -> Outcome:
 def _stuck_only(work: Work, stuck: tuple[Channel, ...]) -> Outcome:
     if not stuck:
         return (Result.DONE, "no call is left on it")
+    asked = len(work.commands)
     status = _hang_up(work, "hang up stuck channels", stuck)
+    if len(work.commands) > asked:
+        listed = "; ".join(words_for(channel, work.now) for channel in stuck)
+        work.note(
+            f"only {len(stuck)} stuck channels are left on {work.move.from_node} (no conversation,"
+            f" older than {say_duration(work.policy.stuck_after_s)}), they are hung up: {listed}"
+        )
     if status is None:
         return None
     return (Result.DONE, f"only {len(stuck)} stuck channels were left, they were hung up")

@@ -177,7 +177,7 @@ def _enter(work: Work, phase: Phase, sentence: str, turning: bool) -> None:
         kind = MoveKind.FAILOVER if phase is Phase.FENCING else move.kind
         move = replace(
             move, kind=kind, turns=move.turns + 1, pending=frozenset(), results=Map(),
-            vouched="", aborting="" if phase is Phase.FENCING else move.aborting,
+            vouched="", turned=sentence, aborting="" if phase is Phase.FENCING else move.aborting,
         )  # fmt: skip
     elif phase is Phase.DRAINING:
         move = replace(move, calls_at_start=calls_on(work.node(move.from_node)))
@@ -191,6 +191,8 @@ def end(work: Work, ending: Ending, sentence: str) -> None:
         active = move.from_node
     elif ending is Ending.HELD:
         active = move.to_node if move.promoted else move.from_node
+    if ending is Ending.ROLLED_BACK and move.turned:
+        sentence = f"{move.turned}; {sentence}"
     outcome = Ending.ABORTED if ending is Ending.ROLLED_BACK and move.aborting else ending
     report = MoveReport(
         number=move.number, kind=move.kind, from_node=move.from_node, to_node=move.to_node,

@@ -215,6 +215,7 @@ class Move:
     retry_lived_s: float = 0.0  # the next test call is not made before the pair lived this long
     vouched: str = ""  # why the old active serves nothing although its host may hold the address
     touched: bool = False  # the old active was asked to give the address up
+    turned: str = ""  # the sentence with which it last changed its direction
 
 
 @dataclass(frozen=True, slots=True)
