@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.events import MoveRequested
+from orchestrator.core.hours import say_hours, within
 from orchestrator.core.readiness import missing
 from orchestrator.core.words import MoveKind, Phase, Verdict
 from orchestrator.core.work import Work
@@ -19,7 +20,12 @@ def target_of(work: Work, request: MoveRequested) -> str:
 
 def refusal(work: Work, request: MoveRequested, automatic: bool) -> str:
     """Why the move may not begin now; empty: it may."""
-    return _by_phase(work, automatic) or _by_target(work, request) or _by_health(work, request)
+    return (
+        _by_phase(work, automatic)
+        or _by_target(work, request)
+        or _by_hours(work, request)
+        or _by_health(work, request)
+    )
 
 
 def _by_phase(work: Work, automatic: bool) -> str:
@@ -49,6 +55,19 @@ def _by_target(work: Work, request: MoveRequested) -> str:
     if not state.active and request.kind is not MoveKind.FAILOVER:
         return f"it is not known which node is active; ask: failover --to {new}"
     return ""
+
+
+def _by_hours(work: Work, request: MoveRequested) -> str:
+    """Going back waits for the hours that the site allows it in, whoever asks."""
+    gate = work.policy.failback
+    if request.kind is not MoveKind.FAILBACK or gate is None or request.force:
+        return ""
+    if within(work.now, work.policy.timezone, gate.hours, gate.days):
+        return ""
+    return (
+        f"going back is allowed {say_hours(gate.hours, gate.days)} ({work.policy.timezone}) and not"
+        f" now; if it must be now: switchover --to {work.policy.preferred}"
+    )
 
 
 def _by_health(work: Work, request: MoveRequested) -> str:

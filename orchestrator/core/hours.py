@@ -44,3 +44,10 @@ def within(
     if minute >= first:
         return weekday in days
     return minute < last and (weekday - 1) % 7 in days
+
+
+def say_hours(hours: tuple[int, int], days: Collection[int] = range(7)) -> str:
+    """``22:00-06:00`` or ``22:00-06:00 on mon, tue``."""
+    first, last = (f"{minute // 60:02}:{minute % 60:02}" for minute in hours)
+    some = ", ".join(WEEKDAYS[day] for day in sorted(days))
+    return f"{first}-{last}" + (f" on {some}" if len(days) < 7 else "")

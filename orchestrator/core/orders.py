@@ -77,14 +77,16 @@ def follow_rule(work: Work, request: Request) -> None:
         return
     if request.ask in _MOVES:
         at_most = args.get("at_most_s")
-        _, sentence = failover.begin(
+        begun, sentence = failover.begin(
             work,
             MoveRequested(
                 _MOVES[request.ask], by, request.reason,
                 at_most_s=float(at_most) if isinstance(at_most, int | float) else None,
             ),
         )  # fmt: skip
-        work.note(f"{by} ({request.reason}): {sentence}")
+        waits = work.state.waiting
+        if not begun and (waits is None or waits.request.by != by):  # else it was told already
+            work.note(f"{by}: {sentence}")
     elif held is not None:
         work.note(f"{by} asked for {request.ask} ({request.reason}): held by {held.by}, not done")
     elif request.ask is Ask.HOLD:
