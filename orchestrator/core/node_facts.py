@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from orchestrator.core.calls import calls_in_progress
@@ -29,7 +29,7 @@ from orchestrator.core.list_facts import (
     words,
 )
 from orchestrator.core.readiness import missing, readiness
-from orchestrator.core.state import Contact, Node
+from orchestrator.core.state import Contact, Node, Policy
 from orchestrator.core.words import ContactStatus, Role, Verdict
 
 Read = Callable[[Node, Look], Any]
@@ -111,10 +111,10 @@ def _host_of(uri: str) -> str:
     return rest[1:].partition("]")[0] if rest[:1] == "[" else rest.partition(";")[0].split(":")[0]
 
 
-def _phones(node: Node, look: Look) -> Sequence[Contact]:
+def phones(node: Node, policy: Policy) -> Sequence[Contact]:
     """Contacts of people: neither trunks nor the other node."""
-    trunks = {trunk.endpoint for trunk in look.policy.trunks}
-    first, second = (each.address for each in look.policy.nodes)
+    trunks = {trunk.endpoint for trunk in policy.trunks}
+    first, second = (each.address for each in policy.nodes)
     return [
         contact
         for contact in node.contacts.values()
@@ -128,16 +128,30 @@ def _phones(node: Node, look: Look) -> Sequence[Contact]:
     ]
 
 
+def known(contacts: Iterable[Contact]) -> int:
+    """How many phones they are: one with two contacts counts once."""
+    return len({contact.aor for contact in contacts})
+
+
+def reachable(contacts: Iterable[Contact]) -> int:
+    """How many of the phones answer, or are not asked (no qualify)."""
+    lost = (ContactStatus.UNREACHABLE, ContactStatus.UNKNOWN)
+    return known(contact for contact in contacts if contact.status not in lost)
+
+
+def _phones(node: Node, look: Look) -> Sequence[Contact]:
+    return phones(node, look.policy)
+
+
 _phones_once = _once("contacts", _phones)
 
 
 def _phones_known(node: Node, look: Look) -> float:
-    return float(len({contact.aor for contact in _phones_once(node, look)}))
+    return float(known(_phones_once(node, look)))
 
 
 def _phones_reachable(node: Node, look: Look) -> float:
-    lost = (ContactStatus.UNREACHABLE, ContactStatus.UNKNOWN)
-    return float(len({c.aor for c in _phones_once(node, look) if c.status not in lost}))
+    return float(reachable(_phones_once(node, look)))
 
 
 def _calls(node: Node, look: Look) -> float:
@@ -179,7 +193,12 @@ _JUDGED: Final = {
         lambda n, look: age(n.verdict_since, look),
         ("verdict", "clock"),
     ),
-    "verdict_why": Attribute(TEXT, "why, in a sentence", lambda n, _: n.verdict_why, ("why",)),
+    "verdict_why": Attribute(
+        TEXT,
+        "why, in a sentence",
+        lambda n, _: n.verdict_why.removeprefix(f"{n.name}: "),
+        ("why",),
+    ),
     "ready": Attribute(
         BOOL, "it could take over now (see status)", _ready, ("verdict", "fresh", "clock")
     ),

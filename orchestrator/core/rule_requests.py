@@ -42,8 +42,13 @@ def _repeated(rule: Rule, look: Look) -> tuple[Action, ...]:
 
 
 def reason_of(rule: Rule, look: Look) -> str:
-    """``<what it means> (active.verdict is dead; true for 20 s)``."""
-    meaning = rule.fired.render(look) if rule.fired else rule.description or rule.when.text
+    """The rule's own text for it, else ``<what it means> (active.verdict is dead; for 20 s …)``.
+
+    A text of its own has the facts that matter in it; ``explain`` has them all.
+    """
+    if rule.fired:
+        return rule.fired.render(look).strip().rstrip(".")
+    meaning = rule.description or rule.when.text
     details = [facts] if (facts := say_facts(rule.when, look)) else []
     if rule.for_s:
         details.append(f"for {say_duration(rule.for_s)} or longer")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.core.drain import calls_on, progress
+from orchestrator.core.node_facts import known, phones, reachable
 from orchestrator.core.service import trunk_status
 from orchestrator.core.state import Hold, Move, MoveReport, Node, Pair, Policy, TrunkPolicy
 from orchestrator.core.words import ContactStatus, Phase, Role
@@ -87,8 +88,7 @@ def _report(report: MoveReport) -> dict[str, Any]:
 
 
 def _node(state: Pair, policy: Policy, node: Node, now: float) -> dict[str, Any]:
-    trunk_endpoints = {trunk.endpoint for trunk in policy.trunks}
-    phones = [c for c in node.contacts.values() if c.aor not in trunk_endpoints]
+    people = phones(node, policy)
     return {
         "role": _role(state, node.name).value,
         "preferred": node.name == policy.preferred,
@@ -107,8 +107,8 @@ def _node(state: Pair, policy: Policy, node: Node, now: float) -> dict[str, Any]
         "version": node.asterisk_version,
         "booted_at": node.booted_at,
         "trunks": [_trunk(node, trunk) for trunk in policy.trunks],
-        "phones_known": len(phones),
-        "phones_reachable": sum(c.status is ContactStatus.REACHABLE for c in phones),
+        "phones_known": known(people),
+        "phones_reachable": reachable(people),
         "calls": calls_on(node),
         "channels": len(node.channels),
         "waiting": sum(len(queue.callers) for queue in node.queues.values()),
@@ -123,9 +123,9 @@ def _role(state: Pair, name: str) -> Role:
 
 def _trunk(node: Node, trunk: TrunkPolicy) -> dict[str, Any]:
     contact = ContactStatus.UNKNOWN
-    for known in node.contacts.values():
-        if known.aor == trunk.endpoint:
-            contact = known.status
+    for contact_seen in node.contacts.values():
+        if contact_seen.aor == trunk.endpoint:
+            contact = contact_seen.status
     return {
         "name": trunk.registration,
         "registration": trunk_status(node, trunk).value,
