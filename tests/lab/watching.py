@@ -109,6 +109,12 @@ class Watched:
         assert talkers.wait_up(10) == (calls, [self.lab.node(place).address])
         return talkers
 
+    def hang_up(self, talkers: Talkers, calls: int) -> None:
+        """So many of them end in peace."""
+        for _ in range(calls):
+            talkers.one_hangs_up()
+            time.sleep(0.1)  # signals sent at once would count as one
+
     def wait(self, met: Callable[[], bool], wish: str, within_s: float) -> None:
         assert wait_for(met, within_s, 0.05), f"not within {within_s:g} s: {wish}\n{self.told()}"
 
@@ -186,6 +192,8 @@ def watched(lab: Lab, **changes: Any) -> Iterator[Watched]:
 
     At the end two things are true of every test: never two holders, and the service has not died.
     """
+    for node in lab.nodes.values():
+        assert node.calls == 0, f"an earlier test left {node.cli('core show channels concise')}"
     service = Service(lab)
     shutil.rmtree(service.journal.parent, ignore_errors=True)
     service.log.unlink(missing_ok=True)
