@@ -46,14 +46,13 @@ def wait_for(true: Callable[[], Any], what: str, within_s: float = 10.0) -> Any:
 
 
 def afresh(lab: Lab) -> None:
-    """Ends what a test left: peers, calls, the orchestrator's journal. Then `lab.mend`."""
+    """Ends what a test left: peers, calls, the orchestrator's journal; `lab.mend` does the rest."""
     for peer in list(Peer.running):
         peer.kill()
     for node in lab.nodes.values():
         if node.state == "running":
             node.cli("channel request hangup all")
     shutil.rmtree(lab.directory / "orchestrator", ignore_errors=True)
-    lab.mend()
 
 
 class Peer:

@@ -36,10 +36,13 @@ UNPLANNED = {
     "taking-trunks": "registrations are awaited",
 }
 ENDS_WITHIN_S = 30.0
+ALSO_ON_16 = {"moving-address", "draining", "rolling-back", "fencing"}  # its time is the lab's, too
 
 
 @pytest.fixture(autouse=True)
-def tidy(lab: Lab) -> Iterator[None]:
+def tidy(lab: Lab, phase: str) -> Iterator[None]:
+    if lab.plan.asterisk == 16 and phase not in ALSO_ON_16:
+        pytest.skip("killed in every phase on 22; on 16 where calls and addresses are at stake")
     yield
     afresh(lab)
 
