@@ -139,12 +139,14 @@ class Network:
     def cut(self, place: str, other: str) -> None:
         """Drops all packets between the two places; every other way stays open."""
         address = self.address(other)
-        rules = (("input", f"ip saddr {address}"), ("output", f"ip daddr {address}"))
-        self._drop(place, f"cut_{other}", rules)
+        rules = (("input", f"ip saddr {address} drop"), ("output", f"ip daddr {address} drop"))
+        self._rules(place, f"cut_{other}", rules)
 
-    def close(self, place: str, port: int, protocol: str) -> None:
-        """Drops what comes to that port of the place, connections that are open included."""
-        self._drop(place, f"closed_{protocol}_{port}", (("input", f"{protocol} dport {port}"),))
+    def close(self, place: str, port: int, protocol: str, *, refuse: bool) -> None:
+        """Drops, or refuses, what comes to that port of the place, in open connections too."""
+        verdict = "reject with tcp reset" if refuse else "drop"
+        rules = (("input", f"{protocol} dport {port} {verdict}"),)
+        self._rules(place, f"closed_{protocol}_{port}", rules)
 
     def open_all(self, place: str) -> None:
         """Ends every `cut` and `close` of the place."""
@@ -154,12 +156,12 @@ class Network:
         if ours:
             self._nft(place, [f"delete table {one}" for one in ours])
 
-    def _drop(self, place: str, table: str, rules: Iterable[tuple[str, str]]) -> None:
+    def _rules(self, place: str, table: str, rules: Iterable[tuple[str, str]]) -> None:
         lines = [f"add table inet {table}"]
-        for hook, match in rules:
+        for hook, rule in rules:
             lines.append(
                 f"add chain inet {table} {hook} {{ type filter hook {hook} priority 0; }}\n"
-                f"add rule inet {table} {hook} {match} drop"
+                f"add rule inet {table} {hook} {rule}"
             )
         self._nft(place, lines)
 

@@ -96,9 +96,9 @@ class Node:
         self._network.cut(self.place, other)
         return time.time()
 
-    def close(self, port: int, protocol: str = "tcp") -> float:
-        """Drops what comes to that port, e.g. 5038 (AMI), as a firewall would."""
-        self._network.close(self.place, port, protocol)
+    def close(self, port: int, protocol: str = "tcp", *, refuse: bool = False) -> float:
+        """Drops what comes to that port, e.g. 5038 (AMI); `refuse`: as if nobody listened there."""
+        self._network.close(self.place, port, protocol, refuse=refuse)
         return time.time()
 
     def heal(self) -> float:
