@@ -100,12 +100,12 @@ class Executor:
     async def _do(self, command: AnyCommand) -> _Outcome:
         inner_s = command.timeout_s * INNER_SHARE
         match command:
-            case AddAddress(node=node):
-                await self._host(node).address_add()
-            case RemoveAddress(node=node):
-                await self._host(node).address_remove()
-            case Fence(node=node, method=method):
-                return await self._fence(node, method)
+            case AddAddress(node=node, epoch=epoch):
+                await self._host(node).address_add(epoch)
+            case RemoveAddress(node=node, epoch=epoch):
+                await self._host(node).address_remove(epoch)
+            case Fence(node=node, method=method, epoch=epoch):
+                return await self._fence(node, method, epoch)
             case RegisterTrunk(node=node, registration=name, afresh=afresh):
                 await self._manager(node).register_trunk(name, inner_s, afresh=afresh)
             case UnregisterTrunk(node=node, registration=name):
@@ -141,10 +141,10 @@ class Executor:
             )
         return host
 
-    async def _fence(self, node: str, method: FenceMethod) -> _Outcome:
+    async def _fence(self, node: str, method: FenceMethod, epoch: int) -> _Outcome:
         match method:
             case FenceMethod.ADDRESS:
-                await self._host(node).address_remove()
+                await self._host(node).address_remove(epoch)
                 return _Outcome(True, f"the host of {node} no longer holds the virtual IP")
             case FenceMethod.KILL:
                 await self._host(node).process_kill()

@@ -52,10 +52,10 @@ class Manager(Protocol):
 class Host(Protocol):
     """The machine that one node runs on."""
 
-    def address_add(self) -> Awaitable[object]:
-        """Hold the virtual IP and announce it."""
+    def address_add(self, epoch: int) -> Awaitable[object]:
+        """Hold the virtual IP and announce it; an order older than one before it raises."""
 
-    def address_remove(self) -> Awaitable[object]:
+    def address_remove(self, epoch: int) -> Awaitable[object]:
         """Give the virtual IP up and see that it is gone."""
 
     def process_kill(self) -> Awaitable[object]:

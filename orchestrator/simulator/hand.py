@@ -1,7 +1,7 @@
 """What the orchestrator starts as a node's host agent: a relay to the simulated host.
 
 ``python -m orchestrator.simulator.hand --control SOCKET --node pbx-a``: JSON lines on stdin and
-stdout, exactly as orchestrator/adapters/host/agent.py speaks them.
+stdout, exactly as orchestrator/adapters/host/agent/ speaks them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A node's simulated host: its share of the virtual IP, its cable, its view of the process.
 
-It speaks the host agent's lines (orchestrator/adapters/host/agent.py) with the ``hand`` processes
+It speaks the host agent's lines (orchestrator/adapters/host/agent/) with the ``hand`` processes
 that the orchestrator starts, and has the agent's guard: cut off for longer than the lease, it gives
 the virtual IP up by itself.
 """
@@ -44,6 +44,7 @@ class Host:
         self._lines: set[Line] = set()
         self._configured: dict[str, Any] = {}
         self._renewed_at = 0.0
+        self._highest_epoch = 0
         self._told_state = "gone"
         self._peer = PeerProbe(settings.address, (settings.peer, SIP_PORT))
         self._told_peer = "unknown"
@@ -155,8 +156,9 @@ class Host:
             case "ping":
                 answer = {"clock": time.time()}
             case "address_add":
-                answer = {"added": self.add(), "address": True}
+                answer = self._ordered_to_add(int(request["epoch"]))
             case "address_remove":
+                self._highest_epoch = max(self._highest_epoch, int(request["epoch"]))
                 answer = {"removed": self.remove(), "address": False}
             case "address_check":
                 answer = {"address": self.holds}
@@ -170,8 +172,16 @@ class Host:
                 answer = {"ok": False, "error": f"unknown request {unknown!r}"}
         line.send({"id": request.get("id"), "ok": True, **answer})
 
+    def _ordered_to_add(self, epoch: int) -> dict[str, Any]:
+        if epoch < self._highest_epoch:
+            words = f"not added: epoch {epoch} is of the past, {self._highest_epoch} has come"
+            return {"ok": False, "error": words}
+        self._highest_epoch = epoch
+        return {"added": self.add(), "address": True}
+
     def _configure(self, request: dict[str, Any]) -> dict[str, Any]:
         self._configured = request
+        self._highest_epoch = 0
         self._renewed_at = time.monotonic()
         guards = bool(request.get("witnesses"))
         more = {"version": VERSION, "guards": guards, "kernel_events": False}

@@ -9,7 +9,7 @@ from orchestrator.simulator.sip import Address
 
 
 class PeerProbe(asyncio.DatagramProtocol):
-    """``outcome`` is ``answers``, ``refused``, ``silent`` or ``unknown``."""
+    """``outcome`` is ``answers``, ``refused``, ``host_only``, ``silent`` or ``unknown``."""
 
     def __init__(self, source: str, target: Address) -> None:
         self.outcome = "unknown"
@@ -32,7 +32,7 @@ class PeerProbe(asyncio.DatagramProtocol):
         now = time.monotonic()
         if self._branch and now - self._sent_at >= timeout_s:
             self._branch = ""
-            self.outcome = "silent"
+            self.outcome = "silent" if cut else "host_only"  # as ping would tell
         if not self._branch and now - self._sent_at >= interval_s:
             self._send(now, cut)
 

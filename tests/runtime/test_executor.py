@@ -50,8 +50,8 @@ async def outcome(world: World, command: AnyCommand) -> CommandDone:
 @pytest.mark.parametrize(
     ("command", "asked"),
     [
-        (AddAddress(**HEAD), ("address_add",)),
-        (RemoveAddress(**HEAD), ("address_remove",)),
+        (AddAddress(**HEAD), ("address_add", 2)),
+        (RemoveAddress(**HEAD), ("address_remove", 2)),
         (RegisterTrunk(**HEAD, registration="t"), ("register_trunk", "t")),
         (UnregisterTrunk(**HEAD, registration="t"), ("unregister_trunk", "t")),
         (SetDrainFlag(**HEAD, on=True), ("set_drain_flag", True)),
@@ -59,7 +59,7 @@ async def outcome(world: World, command: AnyCommand) -> CommandDone:
         (HangUp(**HEAD, channels=("PJSIP/1",)), ("hang_up", ("PJSIP/1",))),
         (RunHook(**HEAD, name="on-promote"), ("run", ("/bin/promote", "now"))),
         (AmiAction(**HEAD, action=(("Action", "Ping"),)), ("action", (("Action", "Ping"),))),
-        (fence(FenceMethod.ADDRESS), ("address_remove",)),
+        (fence(FenceMethod.ADDRESS), ("address_remove", 2)),
         (fence(FenceMethod.KILL), ("process_kill",)),
     ],
     ids=lambda x: type(x).__name__,

@@ -94,11 +94,11 @@ class FakeNode:
         await self._obey("action", tuple(fields))
         return self.reply
 
-    async def address_add(self) -> None:
-        await self._obey("address_add")
+    async def address_add(self, epoch: int) -> None:
+        await self._obey("address_add", epoch)
 
-    async def address_remove(self) -> None:
-        await self._obey("address_remove")
+    async def address_remove(self, epoch: int) -> None:
+        await self._obey("address_remove", epoch)
 
     async def process_kill(self) -> None:
         await self._obey("process_kill")

@@ -190,10 +190,10 @@ async def test_the_orchestrators_hands(lab: Lab) -> None:
         await hands.until(Observed("pbx-a", Observer.HOST, Outcome.ANSWERS))
         await hands.until(Observed("pbx-b", Observer.PEER, Outcome.ANSWERS))
         assert hands.link.guards
-        await hands.client.address_remove()
+        await hands.client.address_remove(1)
         assert lab.vip_holders() == ()
         assert not await hands.client.address_check()
-        await hands.client.address_add()
+        await hands.client.address_add(1)
         assert lab.vip_holder() == "a"
         assert (await hands.client.run(["echo", "hello"], 2)).strip() == "hello"
         lab.node("b").kill()

@@ -16,13 +16,16 @@ class HostClient:
     def __init__(self, link: HostLink) -> None:
         self._link = link
 
-    async def address_add(self) -> None:
-        """Hold the virtual IP and announce it; nothing happens when it is held already."""
-        await self._link.ask("address_add", REQUEST_S)
+    async def address_add(self, epoch: int) -> None:
+        """Hold the virtual IP and announce it; it is only announced when it is held already.
 
-    async def address_remove(self) -> None:
+        ``ActionFailed`` when the host has had an order of a higher epoch over this connection.
+        """
+        await self._link.ask("address_add", REQUEST_S, epoch=epoch)
+
+    async def address_remove(self, epoch: int) -> None:
         """Give the virtual IP up; returns only when it is seen to be gone."""
-        await self._link.ask("address_remove", REQUEST_S)
+        await self._link.ask("address_remove", REQUEST_S, epoch=epoch)
 
     async def address_check(self) -> bool:
         """Does the host hold the virtual IP, on any interface?"""

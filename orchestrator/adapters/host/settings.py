@@ -33,7 +33,11 @@ class HostSettings:
 
     def request(self) -> dict[str, object]:
         """The ``configure`` request for the agent."""
-        peer = {"address": self.peer_address, "port": self.peer_port}
+        peer = {
+            "name": self.peer_node,
+            "address": self.peer_address,
+            "port": self.peer_port,
+        }
         return {
             "interface": self.interface,
             "virtual_ip": self.virtual_ip,

@@ -13,7 +13,12 @@ from orchestrator.core.words import Observer, Outcome
 log = logging.getLogger("orchestrator.host")
 
 PROCESS = {"running": Outcome.ANSWERS, "stopped": Outcome.STOPPED, "gone": Outcome.GONE}
-PEER = {"answers": Outcome.ANSWERS, "refused": Outcome.REFUSED, "silent": Outcome.SILENT}
+PEER = {
+    "answers": Outcome.ANSWERS,
+    "refused": Outcome.REFUSED,
+    "host_only": Outcome.STOPPED,  # its host answers ping, its SIP nothing
+    "silent": Outcome.SILENT,
+}
 
 
 def events_of(settings: HostSettings, message: dict[str, Any]) -> Iterator[Event]:
@@ -43,7 +48,7 @@ def _process(settings: HostSettings, state: object, message: dict[str, Any]) -> 
 
 def _peer(settings: HostSettings, outcome: object) -> Iterator[Event]:
     if outcome in PEER and settings.peer_node:
-        seen_from = f"SIP OPTIONS from the host of {settings.node}"
+        seen_from = f"SIP OPTIONS and ping from the host of {settings.node}"
         yield Observed(settings.peer_node, Observer.PEER, PEER[str(outcome)], seen_from)
 
 
@@ -56,7 +61,12 @@ def _address(settings: HostSettings, message: dict[str, Any]) -> Iterator[Event]
 def _gave_up(settings: HostSettings, message: dict[str, Any]) -> Iterator[Event]:
     why = message.get("why")
     if message.get("error"):
-        log.error("%s: isolated, but it keeps the address: %s", settings.node, message["error"])
+        log.error(
+            "%s: must give the virtual IP up (%s), but cannot: %s",
+            settings.node,
+            why,
+            message["error"],
+        )
         return
     log.warning("%s: gave the virtual IP up by itself: %s", settings.node, why)
     yield AddressSeen(settings.node, False, gave_up=True)

@@ -43,6 +43,20 @@ class Cable:
     def agent(self) -> CommandTransport:
         return local_transport(*self.inside())
 
+    def other_agent(self) -> CommandTransport:
+        return local_transport(*self.outside())
+
+    def freeze(self, on: bool) -> None:
+        """Stop the node's agent, or let it go on; the kernel goes on holding the address."""
+        for pid in ip("netns", "pids", self.node).split():
+            os.kill(int(pid), signal.SIGSTOP if on else signal.SIGCONT)
+
+    def holders(self) -> tuple[bool, bool]:
+        """Does the node, does the other one hold the address?"""
+        shown = (ip("-n", n, "-o", "addr", "show", "dev", "eth0") for n in (self.node, self.other))
+        node, other = ("10.77.9.100/" in text for text in shown)
+        return node, other
+
     def addresses(self) -> str:
         return ip("-n", self.node, "-o", "addr", "show", "dev", "eth0")
 

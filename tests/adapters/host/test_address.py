@@ -28,6 +28,14 @@ from tests.adapters.host.places import (
 
 pytestmark = [pytest.mark.root, needs_root]
 
+MUTE = """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 5060))
+print("bound", flush=True)
+time.sleep(60)
+"""
+
 LISTEN = """
 import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
@@ -44,6 +52,12 @@ def gave_up(event: Event) -> bool:
     return isinstance(event, AddressSeen) and event.gave_up
 
 
+def peer_is(event: Event, outcome: Outcome) -> bool:
+    return (
+        isinstance(event, Observed) and event.observer is Observer.PEER and event.outcome is outcome
+    )
+
+
 async def test_added_checked_removed(
     cable: Cable, asterisk: FakeAsterisk, connect: Connect
 ) -> None:
@@ -51,11 +65,11 @@ async def test_added_checked_removed(
     client = await connect(settings(asterisk.pidfile), cable.agent(), events)
     assert not await client.address_check()
     for _ in range(2):
-        await client.address_add()
+        await client.address_add(1)
         assert cable.holds() and await client.address_check()
     await events.until(lambda e: e == AddressSeen("pbx-a", True, guarded=True))
     for _ in range(2):
-        await client.address_remove()
+        await client.address_remove(1)
         assert not cable.holds() and not await client.address_check()
     await events.until(lambda e: e == AddressSeen("pbx-a", False))
 
@@ -67,7 +81,7 @@ async def test_removed_from_wherever_it_is(
     client = await connect(settings(asterisk.pidfile), cable.agent(), events)
     ip("-n", cable.node, "addr", "add", "10.77.9.100/32", "dev", "lo")
     await events.until(lambda e: isinstance(e, AddressSeen) and e.holds is True)
-    await client.address_remove()
+    await client.address_remove(1)
     assert "10.77.9.100" not in ip("-n", cable.node, "addr")
 
 
@@ -79,7 +93,7 @@ async def test_announced_as_request_and_reply(
     listener = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE)
     assert listener.stdout
     await listener.stdout.readline()
-    await client.address_add()
+    await client.address_add(1)
     async with asyncio.timeout(10):
         heard = [await listener.stdout.readline() for _ in range(6)]
     listener.kill()
@@ -92,10 +106,10 @@ async def test_route_source_follows_and_returns(
 ) -> None:
     before = ip("-n", cable.node, "route")
     client = await connect(settings(asterisk.pidfile, route_source=True), cable.agent(), Events())
-    await client.address_add()
+    await client.address_add(1)
     routes = ip("-n", cable.node, "route").splitlines()
     assert len(routes) == 2 and all("src 10.77.9.100" in route for route in routes)
-    await client.address_remove()
+    await client.address_remove(1)
     words = [line.split() for line in before.splitlines()]
     assert [line.split() for line in ip("-n", cable.node, "route").splitlines()] == words
 
@@ -103,10 +117,10 @@ async def test_route_source_follows_and_returns(
 async def test_ipv6(cable: Cable, asterisk: FakeAsterisk, connect: Connect) -> None:
     v6 = settings(asterisk.pidfile, virtual_ip="fd77::100/64")
     client = await connect(v6, cable.agent(), Events())
-    await client.address_add()
+    await client.address_add(1)
     added = [line for line in cable.addresses().splitlines() if "fd77::100/64" in line]
     assert len(added) == 1 and "tentative" not in added[0]  # usable at once
-    await client.address_remove()
+    await client.address_remove(1)
     assert "fd77::100/64" not in cable.addresses()
 
 
@@ -131,12 +145,29 @@ async def test_peer_is_told_of_as_seen_from_here(
     await connect(settings(asterisk.pidfile), cable.agent(), events)
 
     def of_peer(outcome: Outcome) -> Event:
-        seen_from = "SIP OPTIONS from the host of pbx-a"
+        seen_from = "SIP OPTIONS and ping from the host of pbx-a"
         return Observed("pbx-b", Observer.PEER, outcome, seen_from)
 
     await events.until(lambda e: e == of_peer(Outcome.REFUSED))
     cable.unplug()
     await events.until(lambda e: e == of_peer(Outcome.SILENT))
+
+
+async def test_a_peer_whose_sip_alone_is_silent_is_not_away(
+    cable: Cable, asterisk: FakeAsterisk, connect: Connect
+) -> None:
+    events = Events()
+    argv = cable.outside(sys.executable, "-c", MUTE)
+    mute = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE)
+    assert mute.stdout and await mute.stdout.readline()
+    await connect(settings(asterisk.pidfile), cable.agent(), events)
+    await events.until(lambda e: peer_is(e, Outcome.STOPPED))
+    await asyncio.sleep(0.5)
+    assert not any(peer_is(e, Outcome.SILENT) for e in events)
+    cable.drop_all()
+    await events.until(lambda e: peer_is(e, Outcome.SILENT))
+    mute.kill()
+    await mute.wait()
 
 
 async def test_an_isolated_host_gives_the_address_up(
@@ -146,7 +177,7 @@ async def test_an_isolated_host_gives_the_address_up(
     client = await connect(settings(asterisk.pidfile), cable.agent(), events)
     link: HostLink = client._link
     assert link.guards
-    await client.address_add()
+    await client.address_add(1)
     await events.until(lambda e: isinstance(e, AddressSeen) and e.guarded)
     link._send = lambda message: None  # type: ignore[method-assign]  # what we say is lost
     cable.drop_all()
@@ -160,7 +191,7 @@ async def test_a_pulled_cable_counts_at_once(
     events = Events()
     slow = settings(asterisk.pidfile, lease_s=1.0)
     client = await connect(slow, cable.agent(), events)
-    await client.address_add()
+    await client.address_add(1)
     client._link._send = lambda message: None  # type: ignore[method-assign]
     await asyncio.sleep(0.9)  # the lease is nearly over; the witness answered until now
     cable.unplug()
@@ -175,7 +206,7 @@ async def test_a_dead_orchestrator_changes_nothing(cable: Cable, asterisk: FakeA
     link = HostLink(settings(asterisk.pidfile), cable.agent(), events)
     running = asyncio.create_task(link.run())
     await events.until(lambda e: isinstance(e, AddressSeen))
-    await link.ask("address_add", 5)
+    await link.ask("address_add", 5, epoch=1)
     link._send = lambda message: None  # type: ignore[method-assign]  # hung: it says nothing
     await asyncio.sleep(0.8)
     assert cable.holds()
@@ -193,7 +224,7 @@ async def test_the_orchestrator_dies_and_then_the_cable_is_pulled_at_once(
     link = HostLink(settings(asterisk.pidfile, lease_s=0.5), cable.agent(), events)
     running = asyncio.create_task(link.run())
     await events.until(lambda e: isinstance(e, AddressSeen))
-    await link.ask("address_add", 5)
+    await link.ask("address_add", 5, epoch=1)
     cable.unplug()
     running.cancel()
     await asyncio.wait({running})
@@ -206,7 +237,7 @@ async def test_without_witnesses_there_is_no_guard(
     events = Events()
     client = await connect(settings(asterisk.pidfile, witnesses=()), cable.agent(), events)
     assert not client._link.guards
-    await client.address_add()
+    await client.address_add(1)
     client._link._send = lambda message: None  # type: ignore[method-assign]
     cable.unplug()
     await asyncio.sleep(0.8)

@@ -59,10 +59,14 @@ for m in lines(): pass
         await client._link.ask("go", 0.2)
     wanted: list[Event] = [
         Observed("pbx-a", Observer.HOST, Outcome.ANSWERS),
-        Observed("pbx-b", Observer.PEER, Outcome.SILENT, "SIP OPTIONS from the host of pbx-a"),
+        Observed(
+            "pbx-b", Observer.PEER, Outcome.SILENT, "SIP OPTIONS and ping from the host of pbx-a"
+        ),
         AddressSeen("pbx-a", False),
         Observed("pbx-a", Observer.HOST, Outcome.GONE, "d"),
-        Observed("pbx-b", Observer.PEER, Outcome.ANSWERS, "SIP OPTIONS from the host of pbx-a"),
+        Observed(
+            "pbx-b", Observer.PEER, Outcome.ANSWERS, "SIP OPTIONS and ping from the host of pbx-a"
+        ),
         AddressSeen("pbx-a", True, guarded=True),
         AddressSeen("pbx-a", False, gave_up=True),
     ]
@@ -91,7 +95,7 @@ for m in lines():
 """
     link_client = await connect(settings(tmp_path), fake(tmp_path, body), Events())
     with pytest.raises(ActionFailed, match="no such interface"):
-        await link_client.address_add()
+        await link_client.address_add(1)
     with pytest.raises(ActionFailed, match="exit code 4: broken"):
         await link_client.run(("x",), 1)
     with pytest.raises(ActionTimeout, match="not known"):
@@ -132,7 +136,7 @@ async def test_an_agent_that_cannot_start_says_why(tmp_path: Path) -> None:
     event = await events.until(host(Outcome.DENIED))  # type: ignore[arg-type]
     assert isinstance(event, Observed) and "no root here" in event.detail
     with pytest.raises(NotConnected, match="no root here"):
-        await HostClient(link).address_add()
+        await HostClient(link).address_add(1)
     running.cancel()
 
 

@@ -105,10 +105,10 @@ async def test_address_moves_over_ssh(
     cable: Cable, asterisk: FakeAsterisk, sshd: Sshd, connect: Connect
 ) -> None:
     client = await connect(settings(asterisk.pidfile), sshd.way(cable), Events())
-    await client.address_add()
+    await client.address_add(1)
     assert cable.holds()
     assert await client.run(("echo", "a b"), 5) == "a b\n"
-    await client.address_remove()
+    await client.address_remove(1)
     assert not cable.holds()
 
 
@@ -117,7 +117,7 @@ async def test_comes_back_when_the_connection_broke(
 ) -> None:
     events = Events()
     client = await connect(settings(asterisk.pidfile), sshd.way(cable), events)
-    await client.address_add()
+    await client.address_add(1)
     await asyncio.to_thread(sshd.stop)
     await events.until(host_says(Outcome.REFUSED))  # type: ignore[arg-type]
     with pytest.raises(NotConnected, match="was not sent"):

@@ -11,5 +11,9 @@ Requests: configure, address_add, address_remove, address_check, process_kill, r
 ``lease`` (no reply), which echoes the ``stamp`` of a heartbeat and so proves that the orchestrator
 heard it. Events: alive (heartbeat), process, address, peer, gave_up_address, protocol_error.
 
+``address_add`` and ``address_remove`` carry the ``epoch`` of the order; one to add with a lower
+epoch than the highest since ``configure`` is refused. A new ``configure`` (each connection begins
+with one) starts afresh, so that an orchestrator that lost its journal, and counts from 0, can work.
+
 Old Pythons and a fast start: no ``from __future__ import annotations``, pathlib or contextlib.
 """

@@ -14,6 +14,7 @@ from .netlink import (
     IFA_LOCAL,
     IFF_LOWER_UP,
     IFF_UP,
+    IFLA_ADDRESS,
     NLM_F_ACK,
     NLM_F_CREATE,
     NLM_F_DUMP,
@@ -106,6 +107,12 @@ class Address:
     def _body(self, index: int, prefix: int, flags: int) -> bytes:
         head = struct.pack("=BBBBI", self.family, prefix, flags, 0, index)
         return head + attribute(IFA_LOCAL, self.packed) + attribute(IFA_ADDRESS, self.packed)
+
+    def own_macs(self) -> "set[bytes]":
+        """Of all interfaces here: a second one on the same network answers ARP for the address."""
+        body = struct.pack("=BBHiII", 0, 0, 0, 0, 0, 0)
+        answers = self.netlink.ask(RTM_GETLINK, NLM_F_DUMP, body)
+        return {dict(attributes(answer[16:])).get(IFLA_ADDRESS, b"") for answer in answers}
 
     def carrier(self) -> bool:
         """False when the interface is down or its cable is out."""

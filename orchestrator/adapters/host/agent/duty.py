@@ -10,9 +10,10 @@ from .lines import Lines
 from .loop import Loop, Timer
 from .only_one import OnlyOne
 from .peer import PeerProbe
+from .ping import Ping
 from .process import Process
+from .rivals import Rivals
 from .settings import Settings
-from .witnesses import Witnesses
 
 
 class Duty:
@@ -33,6 +34,8 @@ class Duty:
         self.only = OnlyOne(loop, address.text, leave)
         self.holding = Holding(loop, address, self._address_changed)
         self.guard = Guard(loop, lines, self.holding, settings.lease_s)
+        self.rivals = Rivals(loop, lines, self.guard, settings)
+        self.highest_epoch = 0  # that an order about the address came with
         self.process = Process(loop, settings.pidfile, settings.process_name, self._process_changed)
 
     def start(self) -> None:
@@ -43,9 +46,10 @@ class Duty:
             )
             self._every(settings.peer_interval_s, guard.peer.probe)
         if settings.witnesses:
-            guard.witnesses = Witnesses(self.loop, settings.witnesses)
+            guard.witnesses = Ping(self.loop, settings.witnesses)
             self._every(max(0.01, settings.lease_s / 4), guard.probe)
         self.holding.follow()
+        self.rivals.follow()
         self.process.look()
         self._every(settings.process_poll_s, self.process.look)
         self._every(settings.heartbeat_s, self._heartbeat)
@@ -57,10 +61,16 @@ class Duty:
         for timer in self.timers:
             timer.cancelled = True
         self.timers = []
-        parts = (self.holding, self.process, self.guard.peer, self.guard.witnesses, self.only)
+        guard = self.guard
+        parts = (self.rivals, self.holding, self.process, guard.peer, guard.witnesses, self.only)
         for part in parts:
             if part:
                 part.close()
+
+    def look(self) -> bool:
+        """After each turn; True when the agent need not stay."""
+        self.rivals.look()
+        return self.guard.look() and not self.rivals.waiting()
 
     def picture(self) -> "dict[str, Any]":
         process, peer = self.process, self.guard.peer

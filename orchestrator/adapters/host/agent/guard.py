@@ -6,16 +6,14 @@ answered: then it is this host that is cut off, and another may serve. An orches
 died changes nothing, because the witnesses still answer.
 """
 
-# ruff: noqa: UP031
-
 import math
 
 from .holding import Holding
 from .lines import Lines
 from .loop import Loop
 from .peer import PeerProbe
+from .ping import Ping
 from .trouble import Trouble
-from .witnesses import Witnesses
 
 
 class Guard:
@@ -25,7 +23,7 @@ class Guard:
         self.holding = holding
         self.lease_s = lease_s
         self.renewed_at = loop.lived
-        self.witnesses: Witnesses | None = None
+        self.witnesses: Ping | None = None
         self.peer: PeerProbe | None = None
 
     def armed(self) -> bool:
@@ -62,26 +60,27 @@ class Guard:
         except OSError:
             carrier = False
         if not carrier or now - self._last_heard() > self.lease_s:
-            self._give_up(carrier)
+            whom = "any witness" if carrier else "anybody (the link is down)"
+            words = "heard neither the orchestrator nor %s for %g s"
+            if not self.give_up(words % (whom, self.lease_s)):
+                self.renewed_at = now - self.lease_s + 0.1  # try again in a moment
         return False
 
     def _last_heard(self) -> float:
         """When a witness or the peer last answered, on the lived clock."""
         heard = list(self.witnesses.heard_at.values()) if self.witnesses else []
-        if self.peer and self.peer.outcome in ("answers", "refused"):
+        if self.peer and self.peer.outcome in ("answers", "refused", "host_only"):
             heard.append(self.peer.heard_at)
         return max(heard) if heard else -math.inf
 
-    def _give_up(self, carrier: bool) -> None:
-        why = "heard neither the orchestrator nor %s for %g s" % (
-            "any witness" if carrier else "anybody (the link is down)",
-            self.lease_s,
-        )
+    def give_up(self, why: str) -> bool:
+        """Remove the address at once and tell why; False when it could not be removed."""
+        event = {"event": "gave_up_address", "why": why}
         try:
-            self.holding.address.remove()
+            self.holding.give_up()
         except (OSError, Trouble) as error:
-            self.lines.send({"event": "gave_up_address", "why": why, "error": str(error)})
-            self.renewed_at = self.loop.lived - self.lease_s + 0.1  # try again in a moment
-            return
-        self.lines.send({"event": "gave_up_address", "why": why})
+            self.lines.send(dict(event, error=str(error)))
+            return False
+        self.lines.send(event)
         self.holding.learn(False)
+        return True

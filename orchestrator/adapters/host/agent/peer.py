@@ -2,6 +2,7 @@
 
 # ruff: noqa: UP031
 
+import ipaddress
 import math
 import os
 import socket
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Callable  # noqa: UP035 (collections.abc has no subscript before 3.9)
 
 from .loop import Loop
+from .ping import Ping
 
 # Linux sends one ICMP port unreachable a second to each destination (icmp_ratelimit): silence
 # within this time after a refusal is still that refusal.
@@ -21,6 +23,9 @@ class PeerProbe:
     A second one on the same port takes answers from elsewhere: a node with one transport and the
     virtual IP as its preferred source answers from there, not from where it was asked.
     Any final answer counts: 401 or 404 comes from a living Asterisk as surely as 200 (RFC 3261 11).
+
+    With each one goes an ICMP echo (to an IPv4 address): when SIP is silent it is known at the same
+    moment whether the host is there (``host_only``: its guard may well hear us) or nobody.
     """
 
     def __init__(
@@ -33,6 +38,8 @@ class PeerProbe:
         self.outcome = "unknown"
         self.heard_at = loop.lived
         self.refused_at = -math.inf
+        v4 = ipaddress.ip_address(address).version == 4
+        self.ping = Ping(loop, [address]) if v4 else None
         self.sock: socket.socket | None = None
         self.beside: socket.socket | None = None
         self.branch = ""
@@ -40,6 +47,11 @@ class PeerProbe:
         self.count = 0
 
     def close(self) -> None:
+        self._close_sip()
+        if self.ping:
+            self.ping.close()
+
+    def _close_sip(self) -> None:
         for sock in (self.sock, self.beside):
             if sock:
                 self.loop.unwatch(sock.fileno())
@@ -55,6 +67,8 @@ class PeerProbe:
         self.count += 1
         self.branch = "z9hG4bK-%x-%x" % (os.getpid(), self.count)
         self.sent_at = self.loop.lived
+        if self.ping:
+            self.ping.probe()
         try:
             if not self.sock:
                 self._open()
@@ -62,7 +76,7 @@ class PeerProbe:
         except ConnectionRefusedError:
             self._refused()
         except OSError:
-            self.close()  # no route, no interface: silent once the time is over
+            self._close_sip()  # no route, no interface: silent once the time is over
 
     def _open(self) -> None:
         family = socket.AF_INET6 if ":" in self.target[0] else socket.AF_INET
@@ -112,7 +126,12 @@ class PeerProbe:
 
     def _unanswered(self) -> None:
         self.branch = ""
-        if self.loop.lived - self.refused_at > REFUSAL_LASTS_S:
+        if self.loop.lived - self.refused_at <= REFUSAL_LASTS_S:
+            return
+        if self.ping and self.ping.heard_at[self.target[0]] > self.sent_at:
+            self.heard_at = self.loop.lived
+            self._say("host_only")
+        else:
             self._say("silent")
 
     def _say(self, outcome: str) -> None:

@@ -15,7 +15,6 @@ from .settings import Settings
 from .trouble import Trouble
 
 VERSION = 1
-ANNOUNCE_AGAIN_S = (0.05, 0.15, 0.4, 1.0)
 MOST_RUNS = 8
 
 
@@ -40,7 +39,7 @@ class Agent:
     def serve(self) -> None:
         while not self.leaving:
             self.loop.turn()
-            if self.duty.guard.look() if self.duty else not self.lines.open:
+            if self.duty.look() if self.duty else not self.lines.open:
                 self.leaving = True
         self._unconfigure()
         for run in self.runs:
@@ -103,19 +102,22 @@ class Agent:
             self.duty.guard.renew(stamp)
 
     def do_address_add(self, request: "dict[str, Any]") -> "dict[str, Any]":
-        duty = self._configured()
+        duty, epoch = self._configured(), int(request["epoch"])
+        if epoch < duty.highest_epoch:
+            raise Trouble(
+                "the address was not added: the order is of epoch %d, but one of epoch %d has come"
+                " before it, so it is of the past; the orchestrator decides anew"
+                % (epoch, duty.highest_epoch)
+            )
+        duty.highest_epoch = epoch
         duty.guard.start_lease()
-        added = duty.holding.add()
-        for delay_s in ANNOUNCE_AGAIN_S:
-            self.loop.after(delay_s, self._announce_again)
-        return {"added": added, "address": True}
-
-    def _announce_again(self) -> None:
-        if self.duty:
-            self.duty.holding.announce_again()
+        return {"added": duty.holding.add(), "address": True}
 
     def do_address_remove(self, request: "dict[str, Any]") -> "dict[str, Any]":
-        return {"removed": self._configured().holding.remove(), "address": False}
+        # Never refused: to remove is always safe.
+        duty, epoch = self._configured(), int(request["epoch"])
+        duty.highest_epoch = max(duty.highest_epoch, epoch)
+        return {"removed": duty.holding.remove(), "address": False}
 
     def do_address_check(self, request: "dict[str, Any]") -> "dict[str, Any]":
         return {"address": self._configured().holding.check()}

@@ -33,3 +33,4 @@ class Settings:
             raise Trouble("every interval must be at least %g s" % SHORTEST_INTERVAL_S)  # noqa: UP031
         peer = request.get("peer")
         self.peer = (str(peer["address"]), int(peer["port"])) if peer else None
+        self.peer_name = str(peer["name"]) if peer else "the peer"

@@ -1,4 +1,4 @@
-"""The witnesses: is this host on the network at all? IPv4 only."""
+"""Who on the network answers ping. IPv4 only."""
 
 # ruff: noqa: SIM105
 
@@ -12,8 +12,8 @@ from .loop import Loop
 SOL_RAW, ICMP_FILTER = 255, 1
 
 
-class Witnesses:
-    """ICMP echo to a few addresses that tell whether this host is on the network at all."""
+class Ping:
+    """ICMP echo to a few addresses; ``heard_at`` is on the lived clock."""
 
     def __init__(self, loop: Loop, addresses: "list[str]") -> None:
         self.loop = loop
