@@ -9,6 +9,7 @@ address_moved (the new node has it), first_answer (of a call at the virtual IP).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from contrib.lab import Lab
@@ -26,6 +28,7 @@ from contrib.lab.service import Service
 
 HELD_CALLS = 5
 SETTLE_S = 2.0
+LOST = ("dead", "hung", "unreachable")
 MOST_S = {"kill": 15.0, "unplug": 20.0, "hang": 20.0, "switchover": 30.0}
 
 
@@ -59,17 +62,30 @@ def finish(process: subprocess.Popen[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
-def reactions(journal: Path, began: float) -> dict[str, float | None]:
+def reactions(service: Service, began: float) -> dict[str, float | None]:
     """When the orchestrator noticed, judged and moved the address, in ms after the fault."""
-    database = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
-    first = "SELECT min(at) FROM command WHERE at >= ?"
-    judged = "SELECT min(at) FROM history WHERE at >= ? AND text GLOB 'pbx-a is *'"
-    moved = "SELECT max(done_at) FROM command WHERE at >= ? AND ok AND what GLOB 'AddAddress*b*'"
-    found = {}
-    for name, query in (("noticed", first), ("verdict", judged), ("address_moved", moved)):
-        at = database.execute(query, (began,)).fetchone()[0]
-        found[name] = None if at is None else round((at - began) * 1000, 1)
-    return found
+    database = sqlite3.connect(f"file:{service.journal}?mode=ro", uri=True)
+    lost = " OR ".join(f"text GLOB 'pbx-a is {word}: *'" for word in LOST)
+    judged = f"SELECT min(at) FROM history WHERE at >= ? AND ({lost})"
+    moved = "SELECT max(done_at) FROM command WHERE at >= ? AND ok AND what GLOB ?"
+    times = {
+        "noticed": first_logged(service.log, began),
+        "verdict": database.execute(judged, (began,)).fetchone()[0],
+        "address_moved": database.execute(moved, (began, "pbx-b: add the virtual IP")).fetchone()[
+            0
+        ],
+    }
+    return {name: at and round((at - began) * 1000, 1) for name, at in times.items()}
+
+
+def first_logged(log: Path, began: float) -> float | None:
+    """When the first line about pbx-a was logged after the fault."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            at = datetime.fromisoformat(line[:23].replace(",", ".")).timestamp()
+            if at >= began and "pbx-a" in line:
+                return at
+    return None
 
 
 def one_run(kind: str, profile: str, asterisk: int) -> dict[str, object]:
@@ -90,8 +106,7 @@ def one_run(kind: str, profile: str, asterisk: int) -> dict[str, object]:
             began = fault(lab, service, kind)
             until_moved(lab, MOST_S[kind])
             probed, kept = finish(prober), finish(held)
-            times = {}
-        times = reactions(service.journal, began)
+        times = reactions(service, began)
     return summary(kind, profile, began, probed, kept, times)
 
 
