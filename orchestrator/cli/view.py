@@ -99,7 +99,7 @@ def _observers(node: dict[str, Any], now: float) -> str:
 def _address(node: dict[str, Any], now: float) -> str:
     words = {True: "[green]here[/]", False: "not here", None: "[yellow]not known[/]"}
     guard = ", guarded" if node["guarded"] else ""
-    return words[node["address"]] + (", given up (isolated)" if node["gave_up_address"] else guard)
+    return words[node["address"]] + (", given up by its guard" if node["gave_up_address"] else guard)
 
 
 def _trunks(node: dict[str, Any], now: float) -> str:

@@ -51,7 +51,7 @@ class AddressSeen:
 
     node: str
     holds: bool | None
-    gave_up: bool = False  # its guard released it: it was isolated
+    gave_up: bool = False  # its guard released it: it was isolated, or another announced it
     guarded: bool = False  # its guard is armed: isolated, it gives the address up by itself
 
 

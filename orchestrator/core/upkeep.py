@@ -97,9 +97,7 @@ def _wanted(work: Work) -> Iterator[Repair]:
         and active.adding not in work.state.asked
         and not standby.could_serve
     ):
-        why = (
-            "its guard gave it up while it was isolated" if active.gave_up_address else "it lost it"
-        )
+        why = "its guard gave it up" if active.gave_up_address else "it lost it"
         yield Repair(
             f"give {active.name} the address back",
             f"{active.name} is active and well but has not got the address ({why}): it gets it",

@@ -12,7 +12,7 @@ class Observer(StrEnum):
     SIP = "sip"  # OPTIONS from the orchestrator to the node's own address
     ARI = "ari"  # HTTP ping
     HOST = "host"  # the host agent's view of the Asterisk process
-    PEER = "peer"  # the other node's host agent, by SIP OPTIONS
+    PEER = "peer"  # the other node's host agent, by SIP OPTIONS and ping
 
 
 class Outcome(StrEnum):
