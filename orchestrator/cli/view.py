@@ -99,7 +99,8 @@ def _observers(node: dict[str, Any], now: float) -> str:
 def _address(node: dict[str, Any], now: float) -> str:
     words = {True: "[green]here[/]", False: "not here", None: "[yellow]not known[/]"}
     guard = ", guarded" if node["guarded"] else ""
-    return words[node["address"]] + (", given up by its guard" if node["gave_up_address"] else guard)
+    gave_up = ", given up by its guard" if node["gave_up_address"] else ""
+    return words[node["address"]] + (gave_up or guard)
 
 
 def _trunks(node: dict[str, Any], now: float) -> str:
