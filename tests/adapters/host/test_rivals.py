@@ -140,6 +140,32 @@ async def test_a_pause_alone_changes_nothing(
     assert not any(gave_up(event) for event in events)
 
 
+async def test_a_paused_holder_does_not_announce_what_is_no_longer_true(
+    cable: Cable, asterisk: FakeAsterisk, connect: Connect
+) -> None:
+    """Its repeats came due during the pause, and would drive the new holder away."""
+    a, *_ = await two(cable, asterisk, connect)
+    await a.address_add(1)
+    cable.freeze(True)
+    await asyncio.sleep(0.6)
+    ip("-n", cable.other, "addr", "add", "10.77.9.100/32", "dev", "eth0")
+    cable.freeze(False)
+    await until_true(lambda: cable.holders()[0] is False)
+    await asyncio.sleep(YOUNG_S + 0.3)
+    assert cable.holders() == (False, True)
+
+
+async def test_a_new_holder_is_not_driven_away_by_the_late_words_of_the_older(
+    cable: Cable, asterisk: FakeAsterisk, connect: Connect
+) -> None:
+    client = await connect(settings(asterisk.pidfile), cable.agent(), Events())
+    argv = cable.outside(sys.executable, "-c", ANNOUNCE, "10.77.9.100", "10.77.9.100")
+    await client.address_add(1)
+    await asyncio.to_thread(subprocess.run, argv, check=True)
+    await asyncio.sleep(YOUNG_S + 0.1)
+    assert cable.holds()
+
+
 @pytest.mark.parametrize(("target", "holds"), [("10.77.9.100", False), (NODE, True)])
 async def test_only_an_announcement_counts(
     cable: Cable, asterisk: FakeAsterisk, connect: Connect, target: str, holds: bool
