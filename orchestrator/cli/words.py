@@ -6,7 +6,7 @@ import datetime
 
 import typer
 
-from orchestrator.core.durations import parse_duration, say_duration
+from orchestrator.core.language.durations import parse_duration, say_duration
 
 
 def lasting(seconds: float) -> str:

@@ -20,9 +20,9 @@ from pydantic import (
     ValidationInfo,
 )
 
-from orchestrator.core.durations import parse_duration
-from orchestrator.core.hours import parse_hours
-from orchestrator.core.suggest import did_you_mean
+from orchestrator.core.language.durations import parse_duration
+from orchestrator.core.language.hours import parse_hours
+from orchestrator.core.language.suggest import did_you_mean
 
 OBJECT_NAME: Final = re.compile(r"[A-Za-z0-9_.+@-]{1,79}")
 

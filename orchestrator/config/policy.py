@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.core.hours import WEEKDAYS
+from orchestrator.core.language.hours import WEEKDAYS
 from orchestrator.core.state import FailbackPolicy, NodePolicy, Policy, TrunkPolicy
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.config.yaml_source import Place, Source
-from orchestrator.core.suggest import did_you_mean
+from orchestrator.core.language.suggest import did_you_mean
 
 _KINDS = {
     "string_type": "text is expected; put it in quotes",

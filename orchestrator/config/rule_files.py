@@ -15,11 +15,12 @@ from orchestrator.config.problems import in_order as sorted_by_place
 from orchestrator.config.problems import problems_of
 from orchestrator.config.rule_models import Do, RuleFile, RuleModel, as_written
 from orchestrator.config.yaml_source import Place, Source, read
-from orchestrator.core.condition_parts import Condition
-from orchestrator.core.condition_types import Kind, Problem, Schema
 from orchestrator.core.conditions import compile_condition, compile_value
-from orchestrator.core.facts import make_schema
-from orchestrator.core.rule_types import (
+from orchestrator.core.facts.schema import make_schema
+from orchestrator.core.language.parts import Condition
+from orchestrator.core.language.suggest import did_you_mean
+from orchestrator.core.language.types import Kind, Problem, Schema
+from orchestrator.core.rulebook.types import (
     Action,
     Ask,
     AskAmiAction,
@@ -31,7 +32,6 @@ from orchestrator.core.rule_types import (
     Template,
 )
 from orchestrator.core.rules import RuleSet
-from orchestrator.core.suggest import did_you_mean
 from orchestrator.errors import ConfigError
 
 

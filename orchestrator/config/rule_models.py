@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from orchestrator.config.fields import Duration, ObjectName, Part, PositiveDuration, Text
-from orchestrator.core.durations import parse_duration
-from orchestrator.core.rule_types import Limit, OnUnknown
-from orchestrator.core.suggest import did_you_mean
+from orchestrator.core.language.durations import parse_duration
+from orchestrator.core.language.suggest import did_you_mean
+from orchestrator.core.rulebook.types import Limit, OnUnknown
 from orchestrator.core.words import Severity
 
 LONGEST_TEXT: Final = 4000

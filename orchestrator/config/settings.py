@@ -32,9 +32,9 @@ from orchestrator.config.fields import (
 from orchestrator.config.node_settings import NodeSettings
 from orchestrator.config.paths import matching_files, shipped_rules
 from orchestrator.config.policy import make_policy
-from orchestrator.core.hours import WEEKDAYS
+from orchestrator.core.language.hours import WEEKDAYS
+from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.state import Policy
-from orchestrator.core.suggest import did_you_mean
 from orchestrator.core.words import AtDeadline, DrainMode, FenceMethod, Severity
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

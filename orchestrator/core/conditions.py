@@ -7,10 +7,10 @@ evaluation came about is told term by term (``condition_trace``).
 
 from __future__ import annotations
 
-from orchestrator.core.condition_compiler import Compiler
-from orchestrator.core.condition_parts import Condition, Refused
-from orchestrator.core.condition_text import parse_expression
-from orchestrator.core.condition_types import Kind, Problem, Schema
+from orchestrator.core.language.compiler import Compiler
+from orchestrator.core.language.parts import Condition, Refused
+from orchestrator.core.language.text import parse_expression
+from orchestrator.core.language.types import Kind, Problem, Schema
 
 
 def compile_value(text: str, schema: Schema, problems: list[Problem]) -> Condition | None:

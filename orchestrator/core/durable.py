@@ -12,8 +12,8 @@ from typing import Any
 
 from immutables import Map
 
-from orchestrator.core import rule_memory
 from orchestrator.core.events import MoveRequested
+from orchestrator.core.rulebook import memory as rule_memory
 from orchestrator.core.state import (
     Hold,
     Move,

@@ -29,16 +29,16 @@ from orchestrator.core.events import (
     ReleaseRequested,
     Tick,
 )
-from orchestrator.core.learning import learn
+from orchestrator.core.machine.learning import learn
+from orchestrator.core.machine.orders import follow_rule, obey
+from orchestrator.core.machine.results import address_seen, command_done, expire
+from orchestrator.core.machine.upkeep import keep_up
+from orchestrator.core.machine.work import Work
 from orchestrator.core.observe import observe_all
-from orchestrator.core.orders import follow_rule, obey
-from orchestrator.core.results import address_seen, command_done, expire
+from orchestrator.core.picture.views import CONCLUSIVE
 from orchestrator.core.rules import RuleSet, evaluate
 from orchestrator.core.state import Node, Pair, Policy
-from orchestrator.core.upkeep import keep_up
-from orchestrator.core.views import CONCLUSIVE
 from orchestrator.core.words import Phase, Severity
-from orchestrator.core.work import Work
 
 _OPERATORS = (
     MoveRequested, AbortRequested, ExtendRequested, HoldRequested, ReleaseRequested,

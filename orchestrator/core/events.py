@@ -96,7 +96,7 @@ class EndpointSeen:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSeen:
-    """A channel is new or changed. Empty strings and None: not said this time, keep what is known."""
+    """A channel is new or changed. Empty or None: not said this time, keep what is known."""
 
     node: str
     uniqueid: str

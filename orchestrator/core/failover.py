@@ -1,4 +1,4 @@
-"""The machine: begins moves, drives them through the table of core/phases.py, and ends them.
+"""The machine: begins moves, drives them through the table (machine/phases.py), and ends them.
 
 It refuses what is not safe, whoever asks, and says why. Rules decide whether; this decides how.
 """
@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from immutables import Map
 
-from orchestrator.core.drain import calls_on
 from orchestrator.core.events import MoveRequested
-from orchestrator.core.gates import refusal, target_of
-from orchestrator.core.moves import PHASES, fate
-from orchestrator.core.phases import Ending, Result, Row, plan_of, row_for
+from orchestrator.core.machine.drain import calls_on
+from orchestrator.core.machine.gates import refusal, target_of
+from orchestrator.core.machine.moves import PHASES, fate
+from orchestrator.core.machine.phases import Ending, Result, Row, plan_of, row_for
+from orchestrator.core.machine.work import Outcome, Work
 from orchestrator.core.state import Hold, Move, MoveReport, Waiting
 from orchestrator.core.words import MoveKind, Phase, Severity, Verdict
-from orchestrator.core.work import Outcome, Work
 
 PASSES = 24  # transitions in one step; the longest plan has nine phases
 MAX_TURNS = 3  # forward, back and forward again; then a human decides

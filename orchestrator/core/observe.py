@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 from immutables import Map
 
-from orchestrator.core.draft import NodeDraft
 from orchestrator.core.events import (
     AddressSeen,
     ChannelSeen,
@@ -28,8 +27,9 @@ from orchestrator.core.events import (
     ShuttingDown,
     Snapshot,
 )
-from orchestrator.core.observe_calls import CALL_HANDLERS
-from orchestrator.core.observe_queues import QUEUE_HANDLERS
+from orchestrator.core.picture.draft import NodeDraft
+from orchestrator.core.picture.observe_calls import CALL_HANDLERS
+from orchestrator.core.picture.observe_queues import QUEUE_HANDLERS
 from orchestrator.core.state import Contact, Pair, Policy, Registration
 from orchestrator.core.words import ContactStatus, RegistrationStatus
 

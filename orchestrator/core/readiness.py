@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.core.service import trunk_status
+from orchestrator.core.machine.service import trunk_status
 from orchestrator.core.state import Node, Pair, Policy, TrunkPolicy
 from orchestrator.core.words import ContactStatus, Observer, Outcome, RegistrationStatus, Verdict
 

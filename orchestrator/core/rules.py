@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from immutables import Map
 
-from orchestrator.core.condition_parts import Window
-from orchestrator.core.condition_types import Look, Run, WindowKey
-from orchestrator.core.facts import source_of
-from orchestrator.core.rule_requests import requests_of
-from orchestrator.core.rule_timers import Change, Seen, due, step
-from orchestrator.core.rule_types import IDLE, Ask, Request, Rule, RulePhase, RuleState
-from orchestrator.core.rule_windows import Samples, sample
+from orchestrator.core.facts.schema import source_of
+from orchestrator.core.language.parts import Window
+from orchestrator.core.language.types import Look, Run, WindowKey
+from orchestrator.core.rulebook.requests import requests_of
+from orchestrator.core.rulebook.timers import Change, Seen, due, step
+from orchestrator.core.rulebook.types import IDLE, Ask, Request, Rule, RulePhase, RuleState
+from orchestrator.core.rulebook.windows import Samples, sample
 from orchestrator.core.state import Pair, Policy, RuleMemory
 
 __all__ = ["Ask", "Request", "Rule", "RuleSet", "evaluate", "states_of"]

@@ -12,14 +12,14 @@ from typing import TypeAlias
 
 from immutables import Map
 
+from orchestrator.core.machine.records import Answer as Answer
+from orchestrator.core.machine.records import Asked as Asked
+from orchestrator.core.machine.records import Upkeep as Upkeep
+from orchestrator.core.machine.records import Waiting as Waiting
 from orchestrator.core.policy import FailbackPolicy as FailbackPolicy
 from orchestrator.core.policy import NodePolicy as NodePolicy
 from orchestrator.core.policy import Policy as Policy
 from orchestrator.core.policy import TrunkPolicy as TrunkPolicy
-from orchestrator.core.records import Answer as Answer
-from orchestrator.core.records import Asked as Asked
-from orchestrator.core.records import Upkeep as Upkeep
-from orchestrator.core.records import Waiting as Waiting
 from orchestrator.core.words import (
     AtDeadline,
     ChannelState,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.events import Observed
+from orchestrator.core.picture.views import DIRECT, SPOKE, View, view_of
 from orchestrator.core.state import Observation, Pair, Policy
-from orchestrator.core.views import DIRECT, SPOKE, View, view_of
 from orchestrator.core.words import Observer, Outcome, Verdict
 
 

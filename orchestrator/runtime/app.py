@@ -17,7 +17,7 @@ from orchestrator.config import Settings, load, load_settings_rules
 from orchestrator.core.commands import AnyCommand
 from orchestrator.core.durable import Durable, from_json, to_json
 from orchestrator.core.engine import Engine
-from orchestrator.core.rule_explain import explain
+from orchestrator.core.rulebook.explain import explain
 from orchestrator.core.state import Pair
 from orchestrator.errors import ConfigError, JournalError, OrchestratorError
 from orchestrator.runtime.clock import Clock

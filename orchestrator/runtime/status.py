@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.core.drain import calls_on, progress
-from orchestrator.core.node_facts import known, phones, reachable
-from orchestrator.core.service import trunk_status
+from orchestrator.core.facts.node import known, phones, reachable
+from orchestrator.core.machine.drain import calls_on, progress
+from orchestrator.core.machine.service import trunk_status
 from orchestrator.core.state import Hold, Move, MoveReport, Node, Pair, Policy, TrunkPolicy
 from orchestrator.core.words import ContactStatus, Phase, Role
 

@@ -5,8 +5,8 @@ These lines are the operator's log, the journal's history and what ``--watch`` s
 
 from __future__ import annotations
 
-from orchestrator.core.durations import say_duration
-from orchestrator.core.learning import WAITING
+from orchestrator.core.language.durations import say_duration
+from orchestrator.core.machine.learning import WAITING
 from orchestrator.core.state import MoveReport, Pair
 from orchestrator.core.words import Severity, Verdict
 from orchestrator.runtime.journal import Line

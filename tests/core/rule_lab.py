@@ -9,8 +9,8 @@ from textwrap import indent
 from immutables import Map
 
 from orchestrator.config.rule_files import load_rules
-from orchestrator.core.rule_explain import explain
-from orchestrator.core.rule_memory import from_json, to_json
+from orchestrator.core.rulebook.explain import explain
+from orchestrator.core.rulebook.memory import from_json, to_json
 from orchestrator.core.rules import Request, RuleSet, evaluate
 from orchestrator.core.state import (
     Contact,

@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from immutables import Map
 
-from orchestrator.core.condition_trace import explain_terms
-from orchestrator.core.condition_types import BOOL, Look, Problem
 from orchestrator.core.conditions import compile_condition, compile_value
-from orchestrator.core.facts import make_schema
+from orchestrator.core.facts.schema import make_schema
+from orchestrator.core.language.trace import explain_terms
+from orchestrator.core.language.types import BOOL, Look, Problem
 from orchestrator.core.state import Node, Pair
 from orchestrator.core.words import Verdict
 from tests.core.rule_lab import POLICY, START, trunk, well

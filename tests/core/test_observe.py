@@ -26,7 +26,7 @@ from orchestrator.core.events import (
     Tick,
 )
 from orchestrator.core.observe import observe, observe_all
-from orchestrator.core.observe_calls import endpoint_of, is_failure
+from orchestrator.core.picture.observe_calls import endpoint_of, is_failure
 from orchestrator.core.state import Node, NodePolicy, Pair, Policy, TrunkPolicy
 from orchestrator.core.words import ChannelState, ContactStatus, RegistrationStatus
 

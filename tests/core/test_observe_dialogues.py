@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from immutables import Map
 
-from orchestrator.core.calls import calls, conversations
 from orchestrator.core.events import NodeEvent, Snapshot
 from orchestrator.core.observe import observe, observe_all
+from orchestrator.core.picture.calls import calls, conversations
 from orchestrator.core.state import Node, NodePolicy, Pair, Policy, TrunkPolicy
 from orchestrator.core.words import ContactStatus, RegistrationStatus
 from tests.adapters.ami.dialogues import NODE, step

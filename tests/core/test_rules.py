@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from immutables import Map
 
-from orchestrator.core.rule_memory import from_json, to_json
+from orchestrator.core.rulebook.memory import from_json, to_json
 from orchestrator.core.rules import RuleSet, states_of
 from orchestrator.core.state import Hold, Move
 from orchestrator.core.words import MoveKind, Severity, Verdict

@@ -1,0 +1,1 @@
+"""The rule language: expressions, durations and hours as people write them."""

@@ -1,0 +1,1 @@
+"""The parts of the failover machine: its table, its phases, its upkeep."""

@@ -1,0 +1,119 @@
+"""What operators order and rules ask, turned into moves, holds, messages and actions."""
+
+from __future__ import annotations
+
+from orchestrator.core import failover
+from orchestrator.core.commands import AmiAction, RunHook
+from orchestrator.core.events import (
+    AbortRequested,
+    ExtendRequested,
+    HoldRequested,
+    MoveRequested,
+    OperatorEvent,
+    ReleaseRequested,
+)
+from orchestrator.core.machine.work import Work
+from orchestrator.core.rulebook.types import Ask, Request
+from orchestrator.core.state import Hold
+from orchestrator.core.words import MoveKind, Phase, Severity
+
+_MOVES = {
+    Ask.SWITCHOVER: MoveKind.SWITCHOVER,
+    Ask.FAILOVER: MoveKind.FAILOVER,
+    Ask.FAILBACK: MoveKind.FAILBACK,
+}
+
+
+def obey(work: Work, order: OperatorEvent) -> None:
+    """Carry the order out or refuse it; either way the operator gets a sentence."""
+    if isinstance(order, MoveRequested):
+        accepted, sentence = failover.begin(work, order)
+        if accepted and work.state.hold is not None:
+            sentence += f" (still held by {work.state.hold.by}: release when you are done)"
+    elif isinstance(order, AbortRequested):
+        accepted, sentence = failover.abort(work, order.by)
+    elif isinstance(order, ExtendRequested):
+        accepted, sentence = failover.extend(work, order.by, order.seconds)
+    elif isinstance(order, HoldRequested):
+        accepted, sentence = hold(work, order)
+    else:
+        accepted, sentence = release(work, order)
+    work.answer(order, accepted, sentence)
+
+
+def hold(work: Work, order: HoldRequested) -> tuple[bool, str]:
+    """Stop everything automatic; a move in progress goes on to its end."""
+    until = "until released" if order.until is None else f"for {order.until - work.now:.0f} s"
+    work.set(hold=Hold(order.by, order.reason, work.now, order.until))
+    sentence = f"held by {order.by} {until}: nothing automatic is done, watching goes on"
+    if work.state.move is not None:
+        sentence += f"; {work.state.move.kind} {work.state.move.number} goes on to its end"
+    work.tell(Severity.INFO, "held", f"{sentence} ({order.reason})")
+    return True, sentence
+
+
+def release(work: Work, order: ReleaseRequested) -> tuple[bool, str]:
+    """Let rules act again; when it is not known who is active, learn it afresh."""
+    if work.state.hold is None:
+        return False, "nothing to release: there is no hold"
+    work.set(hold=None)
+    sentence = f"released by {order.by}: rules act again"
+    if not work.state.active and work.state.move is None:
+        work.set(phase=Phase.LEARNING, phase_since=work.now, learning_lived_s=work.state.lived_s)
+        sentence += "; who is active is learnt afresh"
+    work.tell(Severity.INFO, "released", sentence)
+    return True, sentence
+
+
+def follow_rule(work: Work, request: Request) -> None:
+    """Do what a rule asks, unless it is held or refused; then the notes say why."""
+    by, args, held = f"rule {request.rule}", request.args, work.state.hold
+    if request.ask is Ask.NOTIFY:
+        work.tell(
+            Severity(str(args.get("severity", Severity.WARNING))),
+            str(args.get("title", request.rule)),
+            str(args.get("text", request.reason)),
+        )
+        return
+    if request.ask in _MOVES:
+        at_most = args.get("at_most_s")
+        begun, sentence = failover.begin(
+            work,
+            MoveRequested(
+                _MOVES[request.ask], by, request.reason,
+                at_most_s=float(at_most) if isinstance(at_most, int | float) else None,
+            ),
+        )  # fmt: skip
+        waits = work.state.waiting
+        if not begun and (waits is None or waits.request.by != by):  # else it was told already
+            work.note(f"{by}: {sentence}")
+    elif held is not None:
+        work.note(f"{by} asked for {request.ask} ({request.reason}): held by {held.by}, not done")
+    elif request.ask is Ask.HOLD:
+        for_s = args.get("for_s")
+        until = work.now + float(for_s) if isinstance(for_s, int | float) else None
+        hold(work, HoldRequested(by, str(args.get("reason") or request.reason), until))
+        work.note(f"{by} holds: {request.reason}")
+    else:
+        _act(work, request, by)
+
+
+def _act(work: Work, request: Request, by: str) -> None:
+    node, args = str(request.args.get("node") or work.state.active), request.args
+    if node not in work.state.nodes:
+        work.note(f"{by} asked for {request.ask} on the active, which is not known: not done")
+        return
+    if request.ask is Ask.COMMAND:
+        name = str(args["name"])
+        work.send(
+            f"{by}: {name}",
+            lambda i, e, t: RunHook(id=i, epoch=e, timeout_s=t, node=node, name=name),
+        )
+    else:
+        action = args["action"]
+        assert isinstance(action, tuple)
+        work.send(
+            f"{by}: AMI action",
+            lambda i, e, t: AmiAction(id=i, epoch=e, timeout_s=t, node=node, action=action),
+        )
+    work.note(f"{by} had {request.ask} done on {node}: {request.reason}")

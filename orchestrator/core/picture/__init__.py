@@ -1,0 +1,1 @@
+"""How events become the picture of a node, and views on it."""

@@ -1,0 +1,1 @@
+"""What belongs to a rule: its timers, windows, memory, requests and explanation."""
