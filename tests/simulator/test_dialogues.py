@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from orchestrator.simulator.ami import User
 from orchestrator.simulator.node import Node
+from orchestrator.simulator.registrar import REGISTER_AFTER_S
 from orchestrator.simulator.settings import NodeSettings
 from tests.simulator.dialogue import (
     Frame,
@@ -83,7 +84,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     node.server.users["tester"] = User("tester", "hidden", everything, everything)
     await provider.start()
     await node.start()
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(REGISTER_AFTER_S + 0.2)  # the trunk registers itself after the boot
     listener = await Listener.login(node.settings.address, "hidden")
     made = Site(node, provider, listener)
     yield made
