@@ -26,7 +26,9 @@ from orchestrator.core.words import AtDeadline, DrainMode, MoveKind, Phase
 
 FORMAT = 1
 # Of a move: what is asked anew after a restart is left out.
-_TRANSIENT = frozenset({"pending", "results", "attempt", "retry_lived_s", "phase_lived_s"})
+_TRANSIENT = frozenset(
+    {"pending", "results", "attempt", "retry_lived_s", "phase_lived_s", "lone_lived_s"}
+)
 _ENUMS: dict[str, type[StrEnum]] = {
     "kind": MoveKind, "mode": DrainMode, "at_deadline": AtDeadline,
 }  # fmt: skip

@@ -212,6 +212,7 @@ class Move:
     turns: int = 0  # how often the move changed direction
     warned_at: float | None = None  # when people were last told that the drain is overdue
     contact_host: str = ""  # who answered the last test call, by its Contact
+    lone_lived_s: float | None = None  # lived time since when only stuck channels are left
     retry_lived_s: float = 0.0  # the next test call is not made before the pair lived this long
     vouched: str = ""  # why the old active serves nothing although its host may hold the address
     touched: bool = False  # the old active was asked to give the address up

@@ -279,9 +279,19 @@ def test_stuck_channels_do_not_hold_a_drain_up() -> None:
     call(player, 1000.0)
     player.run(3.0)
     player.order(SWITCHOVER)
-    player.run(3.0)
+    player.run(5.0)
     assert player.state.active == "pbx-b"
     assert asked(player, "HangUp(pbx-a")
+
+
+def test_the_last_leg_of_a_long_call_that_just_ended_is_not_hung_up_as_stuck() -> None:
+    player = make(stuck_after_s=1.0)
+    call(player, 5.0)
+    player.run(3.0)
+    player.order(SWITCHOVER)
+    player.run(6.0)
+    assert player.state.active == "pbx-b"
+    assert not asked(player, "HangUp(pbx-a")
 
 
 def test_an_empty_picture_that_may_be_stale_is_not_drained() -> None:

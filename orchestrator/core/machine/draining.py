@@ -13,6 +13,7 @@ from orchestrator.core.words import AtDeadline, Severity
 
 CUT_ROUNDS = 3  # a call may have begun while the others were hung up
 CUT_PAUSE_S = 1.0  # for the hang-up events to come in
+LONE_FOR_S = 2.0  # the last leg of a call that ends (or is transferred) looks stuck for a moment
 
 
 def draining(work: Work) -> Outcome:
@@ -24,6 +25,8 @@ def draining(work: Work) -> Outcome:
             set_maintenance(work, move.from_node, trunk.endpoint, True)
     if seen.known and not seen.channels:
         return _stuck_only(work, seen.stuck)
+    if move.lone_lived_s is not None:
+        work.set_move(lone_lived_s=None)
     if move.deadline_at is None or now < move.deadline_at:
         return None
     if move.at_deadline is AtDeadline.ABORT:
@@ -37,6 +40,12 @@ def draining(work: Work) -> Outcome:
 def _stuck_only(work: Work, stuck: tuple[Channel, ...]) -> Outcome:
     if not stuck:
         return (Result.DONE, "no call is left on it")
+    since = work.move.lone_lived_s
+    if since is None:
+        work.set_move(lone_lived_s=work.state.lived_s)
+        return None
+    if work.state.lived_s - since < LONE_FOR_S:
+        return None
     asked = len(work.commands)
     status = _hang_up(work, "hang up stuck channels", stuck)
     if len(work.commands) > asked:
