@@ -42,7 +42,7 @@ class Duty:
         settings, guard = self.settings, self.guard
         if settings.peer:
             guard.peer = PeerProbe(
-                self.loop, *settings.peer, settings.peer_timeout_s, self._peer_changed
+                self.loop, *settings.peer, settings.peer_timeout_s, self._peer_looked
             )
             self._every(settings.peer_interval_s, guard.peer.probe)
         if settings.witnesses:
@@ -73,14 +73,13 @@ class Duty:
         return self.guard.look() and not self.rivals.waiting()
 
     def picture(self) -> "dict[str, Any]":
-        process, peer = self.process, self.guard.peer
+        process = self.process
         return {
             "process": process.state,
             "pid": process.pid,
             "detail": process.detail,
             "address": self.holding.holds,
             "guarded": self.guard.armed(),
-            "peer": peer.outcome if peer else "unknown",
         }
 
     def _heartbeat(self) -> None:
@@ -94,7 +93,7 @@ class Duty:
             words = {"state": process.state, "pid": process.pid, "detail": process.detail}
             self.lines.send(dict({"event": "process"}, **words))
 
-    def _peer_changed(self) -> None:
+    def _peer_looked(self) -> None:
         if self.guard.peer:
             self.lines.send({"event": "peer", "outcome": self.guard.peer.outcome})
 

@@ -135,7 +135,5 @@ class PeerProbe:
             self._say("silent")
 
     def _say(self, outcome: str) -> None:
-        changed = outcome != self.outcome
         self.outcome = outcome
-        if changed:
-            self.tell()
+        self.tell()  # each look at once: told later, an old answer would look new
