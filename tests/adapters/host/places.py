@@ -93,9 +93,9 @@ def cable() -> Iterator[Cable]:
 class FakeAsterisk:
     """A process named ``asterisk`` with a pid file. It sleeps."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "asterisk") -> None:
         self.pidfile = folder / "asterisk.pid"
-        self._program = folder / "asterisk"
+        self._program = folder / name
         self._program.symlink_to("/bin/sleep")
         self.start()
 

@@ -124,10 +124,12 @@ def test_only_the_tail_of_the_output_is_kept(talk: Talk) -> None:
     assert len(answer["stdout"]) == OUTPUT_TAIL and answer["stdout"].endswith("end\n")
 
 
-def test_process_running_stopped_continued_killed_restarted(asterisk: FakeAsterisk) -> None:
+def test_process_running_stopped_continued_killed_restarted(tmp_path: Path) -> None:
+    name = f"ast-{os.getpid()}"  # once killed it is looked for by name, too: not other tests' fakes
+    asterisk = FakeAsterisk(tmp_path, name)
     loop, seen = Loop(), list[tuple[str, int]]()
     watch = Process(
-        loop, str(asterisk.pidfile), "asterisk", lambda: seen.append((watch.state, watch.pid))
+        loop, str(asterisk.pidfile), name, lambda: seen.append((watch.state, watch.pid))
     )
     loop.every(0.02, watch.look)
     pid = asterisk.process.pid
@@ -142,6 +144,7 @@ def test_process_running_stopped_continued_killed_restarted(asterisk: FakeAsteri
     asterisk.start()
     turn_until(loop, lambda: seen[4:] == [("running", asterisk.process.pid)])
     watch.close()
+    asterisk.end()
 
 
 def test_a_pid_of_another_program_is_not_asterisk(asterisk: FakeAsterisk) -> None:
