@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.config.paths import shipped_rules
 from orchestrator.config.rule_files import load_rules
-from orchestrator.core.state import FailbackPolicy
-from orchestrator.core.words import Severity, Verdict
+from orchestrator.core.state import FailbackPolicy, Move
+from orchestrator.core.words import MoveKind, Severity, Verdict
 from tests.core.rule_lab import POLICY, START, Play, asks, phones, trunk
 
 PACKS = sorted(Path(shipped_rules()).parent.glob("*.yaml"))
@@ -88,6 +88,16 @@ def test_trunks_down_moves_only_where_the_standby_reaches_the_provider(play: Pla
     assert play.run(50) == []
     (over,) = play.run(20)
     assert over.args["title"] == "Over: All trunks of the active node are down"
+
+
+def test_a_long_drain_in_overlap_is_no_alarm(play: Play) -> None:
+    """While the old active bleeds off, its trunk is away and its phones leave it, as planned."""
+    move = Move(1, MoveKind.SWITCHOVER, "pbx-a", "pbx-b", "operator", "", play.now, play.now)
+    play.pair(move=move)
+    play.node("pbx-a", **trunk(reachable=True, registered=False))
+    play.node("pbx-b", **trunk(reachable=True, registered=True))
+    play.count("pbx-a", contacts_lost=50)
+    assert play.run(900, pace=5) == []
 
 
 def test_a_trunk_that_is_down_on_both_nodes_only_calls_people(play: Play) -> None:
