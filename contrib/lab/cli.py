@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 
 from contrib.lab import calls, state
+from contrib.lab.choices import MODES, PROFILES
 from contrib.lab.errors import LabError
-from contrib.lab.lab import MODES, PROFILES, Lab
+from contrib.lab.lab import Lab
 from contrib.lab.network import HOSTS
 
 NODE_FAULTS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 
 from contrib.lab import processes, state
 from contrib.lab.asterisk import Asterisk, node_files, provider_files
+from contrib.lab.choices import MODES, check, root_file_system
 from contrib.lab.errors import LabError
 from contrib.lab.filling import OWN, PROJECT, fill
 from contrib.lab.network import HOSTS, Network
@@ -26,9 +26,6 @@ from contrib.lab.shell import in_namespace, run
 from contrib.lab.ssh import make_keys, start_sshd
 from contrib.lab.state import Plan
 
-PROFILES = ("normal", "fast")
-MODES = {"overlap": "overlap", "single": "drain-first"}
-"""The lab's modes, each with the drain mode that the orchestrator's configuration gets."""
 TRUNK_DEADLINE_S = 30.0
 _OTHER = {"a": "b", "b": "a"}
 
@@ -69,8 +66,8 @@ class Lab:
 
         Whatever goes wrong on the way (an interrupt included), nothing is left behind.
         """
-        _check(name, profile, mode)
-        root = _root_file_system(asterisk)
+        check(name, profile, mode)
+        root = root_file_system(asterisk)
         version = int(root.name.rpartition("-")[2])
         if chan_sip and version != 16:
             raise LabError(f"Asterisk {version} has no chan_sip (16 has): nothing was made.")
@@ -294,23 +291,3 @@ class Lab:
     ) -> subprocess.Popen[str]:
         """Starts this Python in a place, e.g. ["-m", "contrib.lab.prober", …]."""
         return self.popen_in(place, [sys.executable, *argv], **options)
-
-
-def _check(name: str, profile: str, mode: str) -> None:
-    if os.geteuid() != 0:
-        raise LabError("The lab needs root (network namespaces): nothing was made. Use sudo.")
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
-        raise LabError(f"'{name}' can't name a lab: small letters, digits and '-', a letter first.")
-    if profile not in PROFILES:
-        raise LabError(f"There is no profile '{profile}': {' or '.join(PROFILES)}.")
-    if mode not in MODES:
-        raise LabError(f"There is no mode '{mode}': {' or '.join(MODES)}.")
-
-
-def _root_file_system(asterisk: int) -> Path:
-    """Made on the first use; 16 instead of 22 (said on stderr) where Debian sid can't be had."""
-    script = PROJECT / "contrib" / "setup" / "rootfs"
-    done = subprocess.run([script, str(asterisk)], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"No root file system with Asterisk {asterisk}: the lines above say why.")
-    return Path(done.stdout.strip())
