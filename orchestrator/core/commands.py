@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from orchestrator.core.words import FenceMethod, Severity
+from orchestrator.core.events import Fields
+from orchestrator.core.words import Carry, FenceMethod, LegRole, MirrorKind, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,110 @@ class ProbeNow(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch(Command):
+    """Read these keys anew on the node; each comes back as ``CopySeen``. Changes nothing."""
+
+    node: str
+    kind: MirrorKind
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compare(Command):
+    """List everything of the kind on the node; comes back as ``Compared``. Changes nothing."""
+
+    node: str
+    kind: MirrorKind
+    families: tuple[str, ...] = ()  # ASTDB only
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One thing as it shall be. ``fresh``: it never came from the mirror before.
+
+    A fresh contact is looked at first: when it is there already and is the same registration
+    (its ``call_id``), both nodes keep their contacts in one place and nothing is written.
+    """
+
+    key: str
+    fields: Fields
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror(Command):
+    """Make the standby as the active is: put these, then remove those.
+
+    Not atomic. Result data: ``done`` (keys), ``failed`` (key -> why), ``shared`` (keys that were
+    there already). Fields: CONTACT as in ``CopySeen``; ASTDB ``value``; MEMBER ``name``,
+    ``penalty``, ``paused`` (1 or 0), ``pause_reason``, ``state_interface``, key
+    ``queue|interface``; DEVICE ``state``, key the device.
+    """
+
+    node: str
+    kind: MirrorKind
+    puts: tuple[Put, ...] = ()
+    removals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseMember(Command):
+    """Pause or unpause a queue's member, so that it is not rung while it talks elsewhere."""
+
+    node: str
+    queue: str
+    interface: str
+    paused: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LegPlan:
+    """One leg of a call that is carried over."""
+
+    channel: str
+    endpoint: str  # whose phone: only it may use the one-time address; "" for a trunk's leg
+    role: LegRole
+    carry: Carry
+    queue: str = ""  # WAITING, and a conversation that a queue delivered
+    position: int = 0  # WAITING: place in line
+    agent: str = ""  # SECOND of a queue's conversation: the member's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evacuate(Command):
+    """Write one-time tickets on ``to_node``, then send the legs there, both at once.
+
+    Ok: Asterisk took the order; how each leg fares comes as ``LegSeen`` under ``call``. Not ok:
+    nothing was touched, the call goes on (a ticket that is left expires by itself).
+    """
+
+    node: str
+    to_node: str
+    call: str
+    legs: tuple[LegPlan, ...]
+    variables: tuple[str, ...] = ()  # channel variables that travel along
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejoin(Command):
+    """Bring legs whose evacuation hangs back together on the old node. Gone ones are as good."""
+
+    node: str
+    call: str
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePhone(Command):
+    """A short test call to the phone that is referred to itself; comes back as ``PhoneProbed``."""
+
+    node: str
+    endpoint: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AmiAction(Command):
     """A rule's own AMI action on the node."""
 
@@ -141,6 +246,13 @@ AnyCommand: TypeAlias = (
     | Verify
     | RunHook
     | ProbeNow
+    | Fetch
+    | Compare
+    | Mirror
+    | PauseMember
+    | Evacuate
+    | Rejoin
+    | ProbePhone
     | AmiAction
     | Notify
 )

@@ -34,6 +34,7 @@ from orchestrator.core.machine.orders import follow_rule, obey
 from orchestrator.core.machine.results import address_seen, command_done, expire
 from orchestrator.core.machine.upkeep import keep_up
 from orchestrator.core.machine.work import Work
+from orchestrator.core.mirror import keep_mirrored
 from orchestrator.core.observe import observe_all
 from orchestrator.core.picture.views import CONCLUSIVE
 from orchestrator.core.rules import RuleSet, evaluate
@@ -152,3 +153,4 @@ def _go_on(work: Work) -> None:
     failover.run(work)
     if work.state.move is None and work.state.phase is Phase.STEADY:
         keep_up(work)
+    keep_mirrored(work)

@@ -6,14 +6,27 @@ stamped by the loop, not here: an event says *what*, the batch says *when*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
+from orchestrator.core.happenings.carried import AuthSeen as AuthSeen
+from orchestrator.core.happenings.carried import ClockSeen as ClockSeen
+from orchestrator.core.happenings.carried import Compared as Compared
+from orchestrator.core.happenings.carried import CopySeen as CopySeen
+from orchestrator.core.happenings.carried import Fields as Fields
+from orchestrator.core.happenings.carried import LegSeen as LegSeen
+from orchestrator.core.happenings.carried import PhoneProbed as PhoneProbed
+from orchestrator.core.happenings.orders import AbortRequested as AbortRequested
+from orchestrator.core.happenings.orders import CommandDone as CommandDone
+from orchestrator.core.happenings.orders import ExtendRequested as ExtendRequested
+from orchestrator.core.happenings.orders import HoldRequested as HoldRequested
+from orchestrator.core.happenings.orders import MoveRequested as MoveRequested
+from orchestrator.core.happenings.orders import OperatorEvent as OperatorEvent
+from orchestrator.core.happenings.orders import ProbeRequested as ProbeRequested
+from orchestrator.core.happenings.orders import ReleaseRequested as ReleaseRequested
 from orchestrator.core.words import (
     ChannelState,
     ContactStatus,
-    MoveKind,
     Observer,
     Outcome,
     RegistrationStatus,
@@ -140,6 +153,7 @@ class BridgeSeen:
     node: str
     uniqueid: str
     bridge: str
+    kind: str = ""  # BridgeType: basic (two talk), base (a conference), holding, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,8 @@ class QueueMemberSeen:
     in_call: bool = False
     status: str = ""  # device state word
     removed: bool = False
+    state_interface: str = ""  # the device whose state counts, where it is not the interface
+    membership: str = ""  # dynamic, static or realtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +207,12 @@ NodeEvent: TypeAlias = (
     | QueueMemberSeen
     | QueueCallerSeen
     | NodeFacts
+    | AuthSeen
+    | CopySeen
+    | Compared
+    | LegSeen
+    | PhoneProbed
+    | ClockSeen
 )
 
 
@@ -228,59 +250,6 @@ class EventsDropped:
     node: str
     count: int
 
-
-# --- results and orders -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CommandDone:
-    """Result of a command. A result whose epoch is old is dropped by the core."""
-
-    command_id: int
-    epoch: int
-    ok: bool
-    detail: str = ""
-    data: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MoveRequested:
-    """An operator (or a rule, through the engine) asks for a move."""
-
-    kind: MoveKind
-    by: str  # "operator root", "rule active-dead"
-    reason: str = ""
-    to_node: str = ""  # empty: the other one; failback: the preferred one
-    at_most_s: float | None = None  # drain deadline of this move
-    force: bool = False  # operator only: go on although readiness or gates say no
-
-
-@dataclass(frozen=True, slots=True)
-class AbortRequested:
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExtendRequested:
-    by: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRequested:
-    by: str
-    reason: str
-    until: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseRequested:
-    by: str
-
-
-OperatorEvent: TypeAlias = (
-    MoveRequested | AbortRequested | ExtendRequested | HoldRequested | ReleaseRequested
-)
 
 Event: TypeAlias = (
     Tick

@@ -37,6 +37,31 @@ class FailbackPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorPolicy:
+    """What the standby is given a copy of, and how often the two are compared."""
+
+    contacts: bool = True
+    queues: bool = True
+    devices: bool = True  # custom device states
+    families: tuple[str, ...] = ()  # of astdb
+    compare_every_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvacuationPolicy:
+    """Which calls may be carried to the other node, and how.
+
+    Needs contrib/asterisk/extensions-evacuate.conf on both nodes.
+    """
+
+    user_agents: tuple[str, ...] = ()  # patterns (fnmatch) of phones known to honour REFER
+    variables: tuple[str, ...] = ()  # channel variables that travel along
+    link_others: bool = False  # legs that cannot be referred: link (True) or wait (False)
+    at_once: int = 10  # calls under way at the same time
+    patience_s: float = 5.0  # a call that is neither here nor there for longer is rejoined
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the site decided. Rules decide whether to move; this limits how."""
 
@@ -63,6 +88,8 @@ class Policy:
     demote_hook: str = ""
     timezone: tzinfo = UTC  # of hours and weekdays in rules
     failback: FailbackPolicy | None = None  # None: never by itself
+    mirror: MirrorPolicy | None = None  # None: nothing is mirrored
+    evacuation: EvacuationPolicy | None = None  # None: calls are never carried over
 
     def other(self, name: str) -> str:
         """The name of the other node of the pair."""

@@ -12,20 +12,23 @@ from typing import TypeAlias
 
 from immutables import Map
 
+from orchestrator.core.events import Fields
 from orchestrator.core.machine.records import Answer as Answer
 from orchestrator.core.machine.records import Asked as Asked
+from orchestrator.core.machine.records import Move as Move
+from orchestrator.core.machine.records import MoveReport as MoveReport
 from orchestrator.core.machine.records import Upkeep as Upkeep
 from orchestrator.core.machine.records import Waiting as Waiting
+from orchestrator.core.policy import EvacuationPolicy as EvacuationPolicy
 from orchestrator.core.policy import FailbackPolicy as FailbackPolicy
+from orchestrator.core.policy import MirrorPolicy as MirrorPolicy
 from orchestrator.core.policy import NodePolicy as NodePolicy
 from orchestrator.core.policy import Policy as Policy
 from orchestrator.core.policy import TrunkPolicy as TrunkPolicy
 from orchestrator.core.words import (
-    AtDeadline,
     ChannelState,
     ContactStatus,
-    DrainMode,
-    MoveKind,
+    MirrorKind,
     Observer,
     Outcome,
     Phase,
@@ -89,6 +92,7 @@ class Channel:
     queue: str = ""  # waiting in, or delivered by, this queue
     dialled: bool = False  # an outbound leg made by Dial or Queue
     dials: bool = False  # it began a dial: how that ended is told by the legs it made
+    bridge_kind: str = ""  # basic: two talk; base: a conference; holding: somebody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class QueueMember:
     pause_reason: str
     in_call: bool
     status: str
+    state_interface: str = ""  # the device whose state counts, where it is not the interface
+    membership: str = ""  # dynamic, static or realtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,15 @@ class Queue:
     name: str
     members: Map[str, QueueMember] = field(default_factory=Map)
     callers: Map[str, QueueCaller] = field(default_factory=Map)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Everything of one mirrored kind on a node, as far as it is known."""
+
+    items: Map[str, Fields] = field(default_factory=Map)
+    at: float | None = None  # the last full comparison; None: not since the picture was lost
+    problem: str = ""  # why the last comparison failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +180,9 @@ class Node:
     channels: Map[str, Channel] = field(default_factory=Map)
     queues: Map[str, Queue] = field(default_factory=Map)
     counters: Counters = Counters()
+    clock_ahead_s: float | None = None  # its clock minus ours
+    clock_error_s: float = 0.0
+    listings: Map[MirrorKind, Listing] = field(default_factory=Map)  # CONTACT and ASTDB
 
     def fresh(self, now: float, stale_s: float) -> bool:
         """Whether phones, trunks, calls and queues of this picture may be believed."""
@@ -182,58 +200,6 @@ class Hold:
     reason: str
     since: float
     until: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One move from one node to the other, in progress."""
-
-    number: int
-    kind: MoveKind
-    from_node: str
-    to_node: str
-    by: str
-    reason: str
-    started_at: float
-    phase_since: float
-    mode: DrainMode | None = None  # None for a failover
-    deadline_at: float | None = None  # end of the drain
-    at_deadline: AtDeadline = AtDeadline.WAIT
-    pending: frozenset[int] = frozenset()  # commands asked for in this phase, not yet done
-    failures: tuple[str, ...] = ()
-    attempt: int = 1  # of the present phase
-    calls_at_start: int = 0
-    cut: tuple[str, ...] = ()  # what was hung up at the deadline, in words
-    promoted: bool = False  # the address stands on to_node
-    aborting: str = ""  # who aborted
-    results: Map[str, str] = field(default_factory=Map)  # by key: "" is ok, else the failure
-    phase_lived_s: float = 0.0  # the pair's lived time when the phase began
-    force: bool = False  # the operator vouches: go on although gates say no
-    turns: int = 0  # how often the move changed direction
-    warned_at: float | None = None  # when people were last told that the drain is overdue
-    contact_host: str = ""  # who answered the last test call, by its Contact
-    lone_lived_s: float | None = None  # lived time since when only stuck channels are left
-    retry_lived_s: float = 0.0  # the next test call is not made before the pair lived this long
-    vouched: str = ""  # why the old active serves nothing although its host may hold the address
-    touched: bool = False  # the old active was asked to give the address up
-    turned: str = ""  # the sentence with which it last changed its direction
-
-
-@dataclass(frozen=True, slots=True)
-class MoveReport:
-    """A move that ended, for history and limits."""
-
-    number: int
-    kind: MoveKind
-    from_node: str
-    to_node: str
-    by: str
-    reason: str
-    started_at: float
-    ended_at: float
-    outcome: str  # active | rolled-back | aborted | held
-    sentence: str
-    cut: tuple[str, ...] = ()
 
 
 RuleMemory: TypeAlias = Map[str, object]  # owned by core/rules.py

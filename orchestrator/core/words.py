@@ -62,6 +62,7 @@ class AtDeadline(StrEnum):
     WAIT = "wait"
     ABORT = "abort"
     CUT = "cut"
+    EVACUATE = "evacuate"  # carry them to the other node; what cannot be carried waits
 
 
 class Phase(StrEnum):
@@ -107,6 +108,53 @@ class ChannelState(StrEnum):
     RINGING = "ringing"  # Ring, Ringing, Dialing, Pre-ring
     UP = "up"
     BUSY = "busy"
+
+
+class MirrorKind(StrEnum):
+    """What the standby is given a copy of (core/mirror.py)."""
+
+    CONTACT = "contact"  # a phone's registration: a dynamic PJSIP contact
+    MEMBER = "member"  # a queue's member, with penalty and pause
+    ASTDB = "astdb"  # a key of a chosen astdb family
+    DEVICE = "device"  # a custom device state (``Custom:...``)
+
+
+class ReferHabit(StrEnum):
+    """What phones of one User-Agent do with a REFER (RFC 3515) in a call."""
+
+    HONOURS = "honours"  # they call the new address and leave the old one
+    DECLINES = "declines"  # they say no: the call stays where it is
+    IGNORES = "ignores"  # no answer: Asterisk ends the call after 32 s
+
+
+class LegRole(StrEnum):
+    """What a leg is in the call that is evacuated."""
+
+    FIRST = "first"  # of a conversation of two: waits on the other node for the second
+    SECOND = "second"  # is bridged with the first when it arrives
+    SERVICE = "service"  # with a service (IVR, conference, voicemail): goes on where it was
+    WAITING = "waiting"  # in a queue: joins it again at its place in line
+
+
+class Carry(StrEnum):
+    """How a leg gets to the other node."""
+
+    REFER = "refer"  # the phone itself calls the one-time address there
+    LINK = "link"  # it stays, and is joined with the other node through the node-to-node trunk
+
+
+class LegStep(StrEnum):
+    """What the dialplan tells of an evacuated leg (contrib/asterisk/extensions-evacuate.conf)."""
+
+    CHALLENGED = "challenged"  # the phone reported a 401 or 407: it will come with its password
+    MOVED = "moved"  # the phone says that the other node answered: the old leg ends
+    DECLINED = "declined"  # the phone refused the REFER, or the other node the phone
+    LINKED = "linked"  # it goes on through the node-to-node trunk
+    REJOINED = "rejoined"  # nothing worked: both talk on at the old node
+    ARRIVED = "arrived"  # the other node has it, ticket valid
+    JOINED = "joined"  # the other node has both and they talk
+    TURNED_AWAY = "turned-away"  # no such ticket, expired, used, or not the phone meant
+    ALONE = "alone"  # the other leg never came
 
 
 class FenceMethod(StrEnum):

@@ -6,11 +6,18 @@ from orchestrator.core.commands import (
     AddAddress,
     AmiAction,
     AnyCommand,
+    Compare,
+    Evacuate,
     Fence,
+    Fetch,
     HangUp,
+    Mirror,
     Notify,
+    PauseMember,
     ProbeNow,
+    ProbePhone,
     RegisterTrunk,
+    Rejoin,
     RemoveAddress,
     RunHook,
     SetDrainFlag,
@@ -47,6 +54,21 @@ def describe(command: AnyCommand) -> str:
             return f"{node}: run the configured command {name}"
         case ProbeNow(node=node):
             return f"{node}: let every observer look now"
+        case Fetch(node=node, kind=kind, keys=keys):
+            return f"{node}: read {len(keys)} of kind {kind} anew"
+        case Compare(node=node, kind=kind):
+            return f"{node}: list all of kind {kind}"
+        case Mirror(node=node, kind=kind, puts=puts, removals=removals):
+            return f"{node}: mirror {kind}: put {len(puts)}, remove {len(removals)}"
+        case PauseMember(node=node, queue=queue, interface=who, paused=paused):
+            return f"{node}: {'pause' if paused else 'unpause'} {who} in queue {queue}"
+        case Evacuate(node=node, to_node=to, call=call, legs=legs):
+            names = ", ".join(f"{leg.channel} ({leg.carry})" for leg in legs)
+            return f"{node}: carry call {call} to {to}: {names}"
+        case Rejoin(node=node, call=call, channels=channels):
+            return f"{node}: bring call {call} back together: {', '.join(channels)}"
+        case ProbePhone(node=node, endpoint=endpoint):
+            return f"{node}: test call to {endpoint}, to learn what it does with a REFER"
         case AmiAction(node=node, action=action):
             return f"{node}: AMI action {_without_secrets(action)}"
         case Notify(severity=severity, title=title):

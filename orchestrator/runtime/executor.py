@@ -18,11 +18,18 @@ from orchestrator.core.commands import (
     AddAddress,
     AmiAction,
     AnyCommand,
+    Compare,
+    Evacuate,
     Fence,
+    Fetch,
     HangUp,
+    Mirror,
     Notify,
+    PauseMember,
     ProbeNow,
+    ProbePhone,
     RegisterTrunk,
+    Rejoin,
     RemoveAddress,
     RunHook,
     SetDrainFlag,
@@ -33,7 +40,9 @@ from orchestrator.core.commands import (
 from orchestrator.core.events import CommandDone, Event
 from orchestrator.core.words import FenceMethod
 from orchestrator.errors import ActionFailed, OrchestratorError
+from orchestrator.runtime.carrying import Carrying
 from orchestrator.runtime.describe import describe
+from orchestrator.runtime.mirroring import Mirroring
 from orchestrator.runtime.ports import Host, Manager, Ports
 
 log = logging.getLogger(__name__)
@@ -57,6 +66,8 @@ class Executor:
     def __init__(self, ports: Ports, put: Callable[[Event], object]) -> None:
         self._ports = ports
         self._put = put
+        self._mirroring = Mirroring(ports, put)
+        self._carrying = Carrying(ports, put)
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, command: AnyCommand) -> None:
@@ -120,6 +131,20 @@ class Executor:
                 return await self._verify(inner_s)
             case RunHook(node=node, name=name):
                 await self._host(node).run(self._ports.hooks[name], inner_s)
+            case Fetch(node=node, kind=kind, keys=keys):
+                await self._mirroring.fetch(node, kind, keys)
+            case Compare(node=node, kind=kind, families=families):
+                await self._mirroring.compare(node, kind, families)
+            case Mirror():
+                return _Outcome(*await self._mirroring.write(command))
+            case PauseMember(node=node, queue=queue, interface=who, paused=paused, reason=why):
+                await self._manager(node).pause_member(queue, who, paused, why)
+            case Evacuate():
+                await self._carrying.evacuate(command)
+            case Rejoin(node=node, call=call, channels=channels):
+                await self._manager(node).rejoin(call, channels)
+            case ProbePhone():
+                await self._carrying.probe(command, inner_s)
             case AmiAction(node=node, action=action):
                 reply = await self._manager(node).action(action, inner_s)
                 return _Outcome(reply.ok, reply.message or "done")

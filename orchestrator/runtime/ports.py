@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.core.events import Event
+from orchestrator.core.commands import LegPlan, Put
+from orchestrator.core.events import Event, Fields
+from orchestrator.core.words import MirrorKind
 
 
 class Reply(Protocol):
@@ -25,8 +27,68 @@ class Reply(Protocol):
         """What it said."""
 
 
+class Written(Protocol):
+    """What became of a mirrored batch."""
+
+    @property
+    def done(self) -> Sequence[str]:
+        """Keys that are now as asked for."""
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Key -> why not."""
+
+    @property
+    def shared(self) -> Sequence[str]:
+        """Fresh keys that the node had already: both nodes keep them in one place."""
+
+
+class ContactStore(Protocol):
+    """The dynamic PJSIP contacts of one node (ARI)."""
+
+    def fetch(self, keys: Sequence[str]) -> Awaitable[Mapping[str, Fields | None]]:
+        """The attributes of each contact; None: there is no such contact."""
+
+    def write(self, puts: Sequence[Put], removals: Sequence[str]) -> Awaitable[Written]:
+        """Put these, then remove those; what is gone already counts as removed."""
+
+
 class Manager(Protocol):
     """Asterisk of one node, to be told what to do (AMI)."""
+
+    def list_items(
+        self, kind: MirrorKind, families: Sequence[str]
+    ) -> Awaitable[Sequence[tuple[str, Fields]]]:
+        """Everything of the kind (CONTACT or ASTDB) on the node."""
+
+    def write_items(
+        self, kind: MirrorKind, puts: Sequence[Put], removals: Sequence[str]
+    ) -> Awaitable[Written]:
+        """Put and remove queue members, astdb keys or custom device states."""
+
+    def pause_member(
+        self, queue: str, interface: str, paused: bool, reason: str
+    ) -> Awaitable[object]:
+        """Pause or unpause a queue's member."""
+
+    def write_ticket(
+        self, address: str, call: str, leg: LegPlan, facts: Mapping[str, str]
+    ) -> Awaitable[object]:
+        """Let the one-time address be called, once and for a short time, by that leg's phone."""
+
+    def leg_facts(self, channel: str, variables: Sequence[str]) -> Awaitable[Mapping[str, str]]:
+        """What must travel along with a leg: its place in the dialplan, identity, variables."""
+
+    def send_legs(
+        self, call: str, legs: Sequence[tuple[LegPlan, str]], to_address: str
+    ) -> Awaitable[object]:
+        """Send the legs, each to its one-time address on the other node, both at once."""
+
+    def rejoin(self, call: str, channels: Sequence[str]) -> Awaitable[object]:
+        """Bring the legs back together on this node; gone ones are as good."""
+
+    def probe_phone(self, endpoint: str, address: str, timeout_s: float) -> Awaitable[object]:
+        """A test call to the phone that is referred to this node itself."""
 
     def register_trunk(
         self, name: str, timeout_s: float, *, afresh: bool = False
@@ -127,6 +189,7 @@ class NodePorts:
     manager: Manager
     host: Host | None
     probers: tuple[Prober, ...] = ()
+    contacts: ContactStore | None = None  # None: no ARI is configured
 
 
 @dataclass(frozen=True, slots=True)

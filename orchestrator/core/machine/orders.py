@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core import failover
+from orchestrator.core import evacuation, failover
 from orchestrator.core.commands import AmiAction, RunHook
 from orchestrator.core.events import (
     AbortRequested,
@@ -10,6 +10,7 @@ from orchestrator.core.events import (
     HoldRequested,
     MoveRequested,
     OperatorEvent,
+    ProbeRequested,
     ReleaseRequested,
 )
 from orchestrator.core.machine.work import Work
@@ -36,6 +37,8 @@ def obey(work: Work, order: OperatorEvent) -> None:
         accepted, sentence = failover.extend(work, order.by, order.seconds)
     elif isinstance(order, HoldRequested):
         accepted, sentence = hold(work, order)
+    elif isinstance(order, ProbeRequested):
+        accepted, sentence = evacuation.probe(work, order)
     else:
         accepted, sentence = release(work, order)
     work.answer(order, accepted, sentence)

@@ -1,11 +1,14 @@
-"""What the machine keeps between steps: results awaited, repairs, answers, what waits."""
+"""What the machine keeps between steps: the move, results awaited, repairs, answers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from immutables import Map
 
 from orchestrator.core.commands import AnyCommand
 from orchestrator.core.events import MoveRequested, OperatorEvent
+from orchestrator.core.words import AtDeadline, DrainMode, MoveKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,55 @@ class Waiting:
     from_node: str
     since: float
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One move from one node to the other, in progress."""
+
+    number: int
+    kind: MoveKind
+    from_node: str
+    to_node: str
+    by: str
+    reason: str
+    started_at: float
+    phase_since: float
+    mode: DrainMode | None = None  # None for a failover
+    deadline_at: float | None = None  # end of the drain
+    at_deadline: AtDeadline = AtDeadline.WAIT
+    pending: frozenset[int] = frozenset()  # commands asked for in this phase, not yet done
+    failures: tuple[str, ...] = ()
+    attempt: int = 1  # of the present phase
+    calls_at_start: int = 0
+    cut: tuple[str, ...] = ()  # what was hung up at the deadline, in words
+    promoted: bool = False  # the address stands on to_node
+    aborting: str = ""  # who aborted
+    results: Map[str, str] = field(default_factory=Map)  # by key: "" is ok, else the failure
+    phase_lived_s: float = 0.0  # the pair's lived time when the phase began
+    force: bool = False  # the operator vouches: go on although gates say no
+    turns: int = 0  # how often the move changed direction
+    warned_at: float | None = None  # when people were last told that the drain is overdue
+    contact_host: str = ""  # who answered the last test call, by its Contact
+    lone_lived_s: float | None = None  # lived time since when only stuck channels are left
+    retry_lived_s: float = 0.0  # the next test call is not made before the pair lived this long
+    vouched: str = ""  # why the old active serves nothing although its host may hold the address
+    touched: bool = False  # the old active was asked to give the address up
+    turned: str = ""  # the sentence with which it last changed its direction
+
+
+@dataclass(frozen=True, slots=True)
+class MoveReport:
+    """A move that ended, for history and limits."""
+
+    number: int
+    kind: MoveKind
+    from_node: str
+    to_node: str
+    by: str
+    reason: str
+    started_at: float
+    ended_at: float
+    outcome: str  # active | rolled-back | aborted | held
+    sentence: str
+    cut: tuple[str, ...] = ()
