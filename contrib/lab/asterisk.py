@@ -10,8 +10,10 @@ from pathlib import Path
 from contrib.lab import processes
 from contrib.lab.errors import LabError
 from contrib.lab.filling import OWN, SHIPPED, fill
+from contrib.lab.fleet_files import fleet_files
 from contrib.lab.processes import Process
 from contrib.lab.shell import in_namespace, run
+from contrib.lab.state import Plan
 
 PHONE_NUMBERS = range(1001, 1021)
 BOOT_DEADLINE_S = 60.0
@@ -134,11 +136,11 @@ class Asterisk:
         return run(asked, check=False, timeout_s=timeout_s).stdout
 
 
-def node_files(values: Mapping[str, object], mode: str) -> dict[str, str]:
+def node_files(values: Mapping[str, object], plan: Plan) -> dict[str, str]:
     """The configuration of a node of the pair: shipped snippets and the lab's own files."""
     phones = [fill(OWN / "node" / "phone.conf", {**values, "phone": one}) for one in PHONE_NUMBERS]
     shipped = {
-        "pjsip-transport.conf": f"pjsip-transport-{mode}.conf",
+        "pjsip-transport.conf": f"pjsip-transport-{plan.mode}.conf",
         **{
             name: name
             for name in (
@@ -155,6 +157,7 @@ def node_files(values: Mapping[str, object], mode: str) -> dict[str, str]:
         **{name: fill(SHIPPED / source, values) for name, source in shipped.items()},
         **{name: fill(OWN / "node" / name, values) for name in own},
         "pjsip-phones.conf": "".join(phones),
+        **fleet_files(values, plan.phones, chan_sip=plan.chan_sip),
     }
 
 

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--asterisk", type=int, choices=(22, 16), default=22)
     up.add_argument("--profile", choices=PROFILES, default="fast", help="of the orchestrator")
     up.add_argument("--mode", choices=tuple(MODES), default="overlap", help="PJSIP transports")
+    up.add_argument("--phones", type=int, default=0, help="so many more phones, and five queues")
     up.add_argument("--chan-sip", action="store_true", help="on 16: chan_sip on port 5070 too")
     down = add("down", _down, "take a lab down, to the last trace")
     down.add_argument("--all", action="store_true", help="every lab on this machine")
@@ -95,6 +96,7 @@ def _up(arguments: argparse.Namespace) -> None:
         arguments.profile,
         arguments.mode,
         chan_sip=arguments.chan_sip,
+        phones=arguments.phones,
     )
     took = time.monotonic() - began
     print(f"Lab '{lab.name}' is up (Asterisk {lab.plan.asterisk}, {took:.1f} s).")

@@ -61,18 +61,19 @@ class Lab:
         mode: str = "overlap",
         *,
         chan_sip: bool = False,
+        phones: int = 0,
     ) -> Lab:
         """Makes a lab and returns when pbx-a serves the virtual IP and holds the trunk.
 
         Whatever goes wrong on the way (an interrupt included), nothing is left behind.
         """
-        check(name, profile, mode)
+        check(name, profile, mode, phones, chan_sip=chan_sip)
         root = root_file_system(asterisk)
         version = int(root.name.rpartition("-")[2])
         if chan_sip and version != 16:
             raise LabError(f"Asterisk {version} has no chan_sip (16 has): nothing was made.")
         with state.reserved() as number:
-            plan = Plan(name, number, version, str(root), profile, mode, chan_sip)
+            plan = Plan(name, number, version, str(root), profile, mode, chan_sip, phones)
             if plan.directory.exists():
                 raise LabError(
                     f"A lab '{name}' is there already: nothing was changed. "
@@ -104,7 +105,7 @@ class Lab:
                 "own_address": node.address,
                 "peer_address": self.nodes[_OTHER[place]].address,
             }
-            files = node_files(own, self.plan.mode)
+            files = node_files(own, self.plan)
             node.asterisk.configure(own, files, chan_sip=self.plan.chan_sip)
             start_sshd(self.directory, place, node)
         self.provider.asterisk.configure(

@@ -26,6 +26,7 @@ class Plan:
     profile: str
     mode: str
     chan_sip: bool
+    phones: int = 0
 
     @property
     def directory(self) -> Path:
