@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.core.language.hours import WEEKDAYS
-from orchestrator.core.state import FailbackPolicy, NodePolicy, Policy, TrunkPolicy
+from orchestrator.core.state import (
+    EvacuationPolicy,
+    FailbackPolicy,
+    MirrorPolicy,
+    NodePolicy,
+    Policy,
+    TrunkPolicy,
+)
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
@@ -36,6 +43,8 @@ def make_policy(settings: Settings) -> Policy:
         demote_hook="demote" if settings.hooks.demote else "",
         timezone=settings.timezone,
         failback=_failback(settings),
+        mirror=_mirror(settings),
+        evacuation=_evacuation(settings),
     )
 
 
@@ -57,3 +66,30 @@ def _failback(settings: Settings) -> FailbackPolicy | None:
         return None
     days = frozenset(WEEKDAYS.index(day) for day in settings.failback.days)
     return FailbackPolicy(settings.failback.hours, days, settings.failback.after)
+
+
+def _mirror(settings: Settings) -> MirrorPolicy | None:
+    """Contacts are read and written by ARI: without it at both nodes they are left alone."""
+    mirror = settings.mirror
+    if mirror is None:
+        return None
+    return MirrorPolicy(
+        contacts=mirror.contacts and all(node.ari for node in settings.nodes.values()),
+        queues=mirror.queues,
+        devices=mirror.device_states,
+        families=mirror.astdb,
+        compare_every_s=mirror.compare_every,
+    )
+
+
+def _evacuation(settings: Settings) -> EvacuationPolicy | None:
+    evacuation = settings.evacuation
+    if evacuation is None:
+        return None
+    return EvacuationPolicy(
+        user_agents=evacuation.user_agents,
+        variables=evacuation.variables,
+        link_others=evacuation.others == "link",
+        at_once=evacuation.at_once,
+        patience_s=evacuation.patience,
+    )

@@ -32,6 +32,7 @@ from orchestrator.config.fields import (
 from orchestrator.config.node_settings import NodeSettings
 from orchestrator.config.paths import matching_files, shipped_rules
 from orchestrator.config.policy import make_policy
+from orchestrator.config.warm import Evacuation, MirrorOrNot, MirrorSettings
 from orchestrator.core.language.hours import WEEKDAYS
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.state import Policy
@@ -169,6 +170,8 @@ class Settings(Part):
     nodes: dict[ObjectName, NodeSettings]
     service: Service
     drain: Drain = Drain()
+    mirror: MirrorOrNot = MirrorSettings()
+    evacuation: Evacuation = None
     fencing: Fencing = Fencing()
     hooks: Hooks = Hooks()
     commands: dict[ObjectName, Argv] = Field(default_factory=dict)
@@ -202,6 +205,14 @@ class Settings(Part):
                 raise ValueError(f"the virtual IP is the own address of {name}; it must be free")
         if self.failback and not any(node.preferred for node in self.nodes.values()):
             raise ValueError("'failback' needs a node with preferred: true to return to")
+        if self.drain.at_deadline is AtDeadline.EVACUATE and self.evacuation is None:
+            raise ValueError("missing key 'evacuation': drain.at_deadline carries calls over")
+        if self.mirror and "contacts" in self.mirror.model_fields_set and self.mirror.contacts:
+            for name, node in self.nodes.items():
+                if node.ari is None:
+                    raise ValueError(
+                        f"missing key 'ari' at {name}: mirror.contacts reads and writes by it"
+                    )
         return self
 
     @property

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import load, load_settings_rules
+from orchestrator.config.warm import FREEPBX_FAMILIES
 from orchestrator.config.yaml_source import parse
+from orchestrator.core.policy import EvacuationPolicy, MirrorPolicy
 from orchestrator.core.words import AtDeadline, DrainMode, FenceMethod, Severity
 from orchestrator.errors import ConfigError
 
@@ -100,6 +102,57 @@ def test_a_secret_from_the_environment(config: Path, monkeypatch: pytest.MonkeyP
     assert load(config).nodes["pbx-a"].ami.secret.get_secret_value() == "other"
 
 
+def test_mirror_and_evacuation(config: Path) -> None:
+    policy = load(config).policy()
+    assert policy.mirror == MirrorPolicy(families=FREEPBX_FAMILIES)
+    assert policy.evacuation == EvacuationPolicy(("baresip *",), ("CUSTOMER_ID",))
+    change(config, "# astdb: [CF, DND, blacklist] #", "astdb: [CF, DND] #")
+    change(config, "others: wait", "others: link")
+    change(config, "at_deadline: wait", "at_deadline: evacuate")
+    policy = load(config).policy()
+    assert policy.mirror and policy.mirror.families == ("CF", "DND")
+    assert policy.evacuation and policy.evacuation.link_others
+    assert policy.at_deadline is AtDeadline.EVACUATE
+
+
+def without(path: Path, key: str) -> None:
+    """Drop a key of the top with all that is under it."""
+    before, rest = path.read_text().split(f"\n{key}:", 1)
+    path.write_text(before + "\n" + rest.split("\n\n", 1)[1])
+
+
+def test_without_the_keys_it_mirrors_and_carries_nothing_over(config: Path) -> None:
+    without(config, "mirror")
+    without(config, "evacuation")
+    policy = load(config).policy()
+    assert policy.mirror == MirrorPolicy(families=FREEPBX_FAMILIES)
+    assert policy.evacuation is None
+
+
+def test_the_mirror_can_be_off(config: Path) -> None:
+    without(config, "mirror")
+    config.write_text(config.read_text() + "mirror: false\n")
+    assert load(config).policy().mirror is None
+
+
+def test_carrying_over_at_the_deadline_needs_to_be_told_how(config: Path) -> None:
+    without(config, "evacuation")
+    change(config, "at_deadline: wait", "at_deadline: evacuate")
+    (problem,) = problems(config)
+    assert "missing key 'evacuation'" in problem
+
+
+def test_contacts_are_mirrored_by_ari_only(config: Path) -> None:
+    change(config, "    ari: {username: orchestrator, secret: {file: ari.secret}}\n", "")
+    (problem,) = problems(config)
+    assert "missing key 'ari' at pbx-b: mirror.contacts reads and writes by it" in problem
+    change(config, "contacts: true", "contacts: false")
+    assert load(config).policy().mirror == MirrorPolicy(contacts=False, families=FREEPBX_FAMILIES)
+    without(config, "mirror")
+    mirror = load(config).policy().mirror
+    assert mirror and not mirror.contacts and mirror.queues
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "says"),
     [
@@ -142,6 +195,19 @@ def test_a_secret_from_the_environment(config: Path, monkeypatch: pytest.MonkeyP
         ("pair: support", "pair: two words", "two", "no Asterisk object name"),
         ("pair: support", "pair: [a]", "[a]", "text is expected"),
         ("profile: normal", "profile: quick", "quick", "known are: fast, normal"),
+        ("contacts: true", "contact: true", "contact:", "did you mean 'contacts'?"),
+        ("# astdb: [CF, DND", "astdb: [CF, registrar", "registrar", "are mirrored as contacts"),
+        ("# astdb: [CF, DND", "astdb: [Queue", "Queue", "members are mirrored by 'queues'"),
+        ("# astdb: [CF, DND", "astdb: [orchestrator-x", "orch", "the orchestrator's own"),
+        ("# astdb: [CF, DND", "astdb: [SIP", "SIP", "chan_sip's registrations cannot"),
+        ("# astdb: [CF, DND", "astdb: [CF/1001", "CF/1001", "is no astdb family"),
+        ("compare_every: 30s", "compare_every: 10ms", "10ms", "for nothing"),
+        ('["baresip *"]', '["*"]', '"*"', "those that ignore REFER too"),
+        ("[CUSTOMER_ID]", '["${CUSTOMER_ID}"]', '"${', "write CUSTOMER_ID"),
+        ("[CUSTOMER_ID]", '["CALLERID(num)"]', '"CALL', "functions cannot travel"),
+        ("others: wait", "others: wiat", "wiat", "did you mean 'wait'?"),
+        ("at_once: 10", "at_once: 0", "0", "from 1 to 100"),
+        ("patience: 5s", "patience: 0", "0", "longer than 0"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place(
