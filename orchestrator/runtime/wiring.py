@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from orchestrator.adapters.ami.client import AmiClient
 from orchestrator.adapters.ami.settings import AmiSettings
-from orchestrator.adapters.ari.client import AriClient, AriSettings
+from orchestrator.adapters.ari.client import AriClient
+from orchestrator.adapters.ari.contacts import AriContacts
+from orchestrator.adapters.ari.settings import AriSettings
 from orchestrator.adapters.host.client import HostClient
 from orchestrator.adapters.host.link import HostLink
 from orchestrator.adapters.host.settings import HostSettings
@@ -71,16 +73,18 @@ def _node(
     )
     sources += [(f"AMI of {name}", ami), (f"SIP probe of {name}", sip)]
     probers: list[Prober] = [ami, sip]
+    contacts = None
     if node.ari is not None:
-        ari = AriClient(name, _ari(settings, node.address, node.ari), sink)
-        sources.append((f"ARI of {name}", ari))
+        reach = _ari(settings, node.address, node.ari)
+        ari, contacts = AriClient(name, reach, sink), AriContacts(name, reach)
+        sources += [(f"ARI of {name}", ari), (f"contacts of {name}", contacts)]
         probers.append(ari)
     host = None
     if node.host is not None:
         link = HostLink(_host(settings, policy, name, node.host), _transport(node, node.host), sink)
         sources.append((f"host of {name}", link))
         host = HostClient(link)
-    return NodePorts(ami, host, tuple(probers))
+    return NodePorts(ami, host, tuple(probers), contacts)
 
 
 def _ami(settings: Settings, node: NodeSettings) -> AmiSettings:

@@ -2,46 +2,26 @@
 
 ``GET /ari/asterisk/ping`` costs 0.2 ms. The events websocket is left out on purpose: it shows no
 outbound registrations and nothing that AMI does not show, and a second websocket with the same
-application name would throw the first one out. Mirroring the state to the standby will use
-``/ari/asterisk/config``.
+application name would throw the first one out. Contacts are read and written by contacts.py over
+connections of its own, so that no ping ever waits behind them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import aiohttp
 
+from orchestrator.adapters.ari.settings import AriSettings
 from orchestrator.core.events import Event, Observed
 from orchestrator.core.words import Observer, Outcome
 
 log = logging.getLogger(__name__)
 
-PING = "/ari/asterisk/ping"
+PING = "/asterisk/ping"
 MAX_ANSWER = 4096  # bytes; the real one has about 80
-
-
-@dataclass(frozen=True, slots=True)
-class AriSettings:
-    """``silence_s`` is the site's silence deadline in seconds."""
-
-    host: str
-    username: str
-    secret: str = field(repr=False)
-    port: int = 8088
-    tls: ssl.SSLContext | None = None
-    silence_s: float = 2.0
-
-    @property
-    def url(self) -> str:
-        scheme = "https" if self.tls else "http"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{host}:{self.port}{PING}"
 
 
 class AriClient:
@@ -57,10 +37,9 @@ class AriClient:
     async def run(self) -> None:
         """Look every quarter of the silence deadline."""
         every_s = self.settings.silence_s / 4
-        user = f"{self.settings.username}:{self.settings.secret}".encode()
-        headers = {"Authorization": f"Basic {base64.b64encode(user).decode()}"}
         timeout = aiohttp.ClientTimeout(total=self.settings.silence_s / 2)
         loop = asyncio.get_running_loop()
+        headers = self.settings.headers
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             while True:
                 due = loop.time() + every_s
@@ -97,7 +76,7 @@ class AriClient:
 
     async def _ping(self, session: aiohttp.ClientSession) -> tuple[Outcome, str]:
         async with session.get(
-            self.settings.url, ssl=self.settings.tls or True, allow_redirects=False
+            self.settings.url + PING, ssl=self.settings.tls or True, allow_redirects=False
         ) as answer:
             body = await answer.content.read(MAX_ANSWER)
             if answer.status in (401, 403):

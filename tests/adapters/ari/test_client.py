@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import BasicAuth, web
 
-from orchestrator.adapters.ari.client import PING, AriClient, AriSettings
+from orchestrator.adapters.ari.client import PING, AriClient
+from orchestrator.adapters.ari.settings import AriSettings
 from orchestrator.core.events import Event, Observed
 from orchestrator.core.words import Observer, Outcome
 
@@ -35,7 +36,7 @@ async def other(request: web.Request) -> web.Response:
 @contextlib.asynccontextmanager
 async def server(handler: Handler) -> AsyncIterator[int]:
     app = web.Application()
-    app.router.add_get(PING, handler)
+    app.router.add_get(f"/ari{PING}", handler)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
