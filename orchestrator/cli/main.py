@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
-from orchestrator.cli.client import Client, NotRunning, control_socket
+from orchestrator.cli.client import Client
 from orchestrator.cli.codes import Exit
+from orchestrator.cli.common import DEFAULT_CONFIG, Config, Json, complain, console, service
 from orchestrator.cli.follow import follow
+from orchestrator.cli.phones import app as phones_app
 from orchestrator.cli.view import render
 from orchestrator.cli.words import clock_time, duration
 
-DEFAULT_CONFIG = Path("/etc/asterisk-orchestrator.yaml")
 NEWEST_LINES = 8
 
 app = typer.Typer(
@@ -29,12 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
+app.add_typer(phones_app, name="phones")
 
-Config = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="ASTERISK_ORCHESTRATOR_CONFIG", help="The YAML file."),
-]
 AtMost = Annotated[
     float | None,
     typer.Option("--at-most", parser=duration, metavar="DURATION", help="Drain deadline, as 10m."),
@@ -42,8 +35,17 @@ AtMost = Annotated[
 To = Annotated[str, typer.Option(help="The node to move to; default: the other one.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes into the history.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the move until it ends.")]
-Json = Annotated[bool, typer.Option("--json", help="For scripts; with --watch, one a line.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on although readiness or gates say no.")]
+Now = Annotated[
+    bool,
+    typer.Option(
+        "--now",
+        help="Do not wait for the calls: carry them over. Phones known to honour REFER go to the "
+        "other node within the call; what cannot be carried is linked through or waits, by "
+        "'evacuation' in the configuration. Ringing calls and calls in between (a transfer under "
+        "way) are looked at again when they are answered.",
+    ),
+]
 
 
 def main() -> None:
@@ -51,26 +53,11 @@ def main() -> None:
     app()
 
 
-@contextmanager
-def _service(config: Path) -> Iterator[Client]:
-    try:
-        yield Client(control_socket(config))
-    except NotRunning as error:
-        _complain(str(error))
-        raise typer.Exit(Exit.NOT_RUNNING) from error
-    except (BrokenPipeError, KeyboardInterrupt):
-        raise typer.Exit(130) from None
-
-
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
 def _order(config: Path, do: str, *, wait: bool = False, **arguments: object) -> None:
-    with _service(config) as client:
+    with service(config) as client:
         answer = client.ask(do, **arguments)
         if not answer["ok"]:
-            _complain(answer["says"])
+            complain(answer["says"])
             raise typer.Exit(Exit.REFUSED)
         print(answer["says"], flush=True)
         if wait and answer.get("move") is not None:
@@ -92,7 +79,7 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
 
     problems, summary = check_all(config)
     for problem in problems:
-        _complain(problem)
+        complain(problem)
     if problems:
         raise typer.Exit(Exit.FAILED)
     print(summary)
@@ -105,7 +92,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Both nodes, who is active and why, calls, trunks, and the move in progress."""
-    with _service(config) as client:
+    with service(config) as client:
         if watch:
             _watch(client, as_json)
             return
@@ -136,9 +123,13 @@ def switchover(
     reason: Reason = "",
     wait: Wait = False,
     force: Force = False,
+    now: Now = False,
 ) -> None:
-    """Planned move: new calls land on the other node, calls in progress end in peace."""
-    _order(config, "switchover", wait=wait, to=to, at_most_s=at_most, reason=reason, force=force)
+    """Planned move: new calls land on the other node; calls end in peace, or are carried over."""
+    _order(
+        config, "switchover", wait=wait,
+        to=to, at_most_s=at_most, reason=reason, force=force, evacuate=now,
+    )  # fmt: skip
 
 
 @app.command()
@@ -216,7 +207,7 @@ def history(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many lines.")] = 50,
 ) -> None:
     """What happened, oldest first."""
-    with _service(config) as client:
+    with service(config) as client:
         for line in client.ask("history", limit=limit)["lines"]:
             mark = {"info": " ", "warning": "!", "critical": "!!"}[line["severity"]]
             print(f"{clock_time(line['at'])} {mark:2} {line['text']}")
@@ -228,6 +219,13 @@ def explain(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Why the last decision was, or was not, taken: term by term."""
-    with _service(config) as client:
+    with service(config) as client:
         for line in client.ask("explain", rule=rule)["lines"]:
             print(line)
+
+
+@app.command()
+def metrics(config: Config = DEFAULT_CONFIG) -> None:
+    """The figures in Prometheus' text format, for node_exporter's textfile collector."""
+    with service(config) as client:
+        print(client.ask("metrics")["text"], end="")

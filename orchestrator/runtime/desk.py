@@ -13,6 +13,7 @@ from orchestrator.core.events import (
     HoldRequested,
     MoveRequested,
     OperatorEvent,
+    ProbeRequested,
     ReleaseRequested,
 )
 from orchestrator.core.state import Pair, Policy
@@ -34,6 +35,8 @@ _MOVES = {
 _MOVE_KEYS: dict[str, type] = {"to": str, "at_most_s": float, "reason": str, "force": bool}
 _KEYS: dict[str, dict[str, type]] = {
     **dict.fromkeys(_MOVES, _MOVE_KEYS),
+    "switchover": {**_MOVE_KEYS, "evacuate": bool},
+    "probe": {"endpoints": list},
     "abort": {},
     "extend": {"seconds": float},
     "hold": {"reason": str, "for_s": float},
@@ -70,6 +73,8 @@ def _event(what: str, given: Mapping[str, Any], by: str, now: float) -> Operator
         return ExtendRequested(by, float(given["seconds"]))
     if what == "release":
         return ReleaseRequested(by)
+    if what == "probe":
+        return ProbeRequested(by, _endpoints(given.get("endpoints")))
     if what == "hold":
         until = now + given["for_s"] if "for_s" in given else None
         return HoldRequested(by, given.get("reason", ""), until)
@@ -80,7 +85,16 @@ def _event(what: str, given: Mapping[str, Any], by: str, now: float) -> Operator
         to_node=given.get("to", ""),
         at_most_s=given.get("at_most_s"),
         force=given.get("force", False),
+        evacuate=given.get("evacuate", False),
     )
+
+
+def _endpoints(given: object) -> tuple[str, ...]:
+    if not isinstance(given, list) or not given:
+        raise RequestRefused("Say which phones to try; nothing was done.")
+    if not all(isinstance(name, str) and name for name in given):
+        raise RequestRefused("Phones are named by their endpoints; nothing was done.")
+    return tuple(dict.fromkeys(given))
 
 
 class Desk:

@@ -1,0 +1,41 @@
+"""What every command of the command line shares: its options, the way to the service."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestrator.cli.client import Client, NotRunning, control_socket
+from orchestrator.cli.codes import Exit
+
+DEFAULT_CONFIG = Path("/etc/asterisk-orchestrator.yaml")
+console = Console(highlight=False)
+
+Config = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="ASTERISK_ORCHESTRATOR_CONFIG", help="The YAML file."),
+]
+Json = Annotated[bool, typer.Option("--json", help="For scripts; with --watch, one a line.")]
+
+
+@contextmanager
+def service(config: Path) -> Iterator[Client]:
+    """The running service; without one, a sentence and its exit code."""
+    try:
+        yield Client(control_socket(config))
+    except NotRunning as error:
+        complain(str(error))
+        raise typer.Exit(Exit.NOT_RUNNING) from error
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise typer.Exit(130) from None
+
+
+def complain(text: str) -> None:
+    """To stderr: standard output is for what was asked."""
+    print(text, file=sys.stderr)
