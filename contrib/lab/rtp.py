@@ -40,6 +40,15 @@ class Audio(asyncio.DatagramProtocol):
             return self._longest_s
         return max(self._longest_s, (self._closed_at or time.monotonic()) - self._last_heard)
 
+    @property
+    def quiet_s(self) -> float:
+        """How long nothing has been heard; 0 before the first packet."""
+        return 0.0 if self._last_heard is None else time.monotonic() - self._last_heard
+
+    def begin_anew(self) -> None:
+        """Forgets the silences up to now."""
+        self._longest_s = 0.0
+
     def talk_to(self, far_end: tuple[str, int]) -> None:
         self._far_end = far_end
         if not self._sending:
