@@ -146,6 +146,7 @@ def node_files(values: Mapping[str, object], plan: Plan) -> dict[str, str]:
             for name in (
                 "pjsip-peernode.conf",
                 "extensions-drain.conf",
+                "extensions-evacuate.conf",
                 "manager.conf",
                 "ari.conf",
                 "http.conf",
