@@ -38,7 +38,7 @@ from orchestrator.core.commands import (
     Verify,
 )
 from orchestrator.core.events import CommandDone, Event
-from orchestrator.core.words import FenceMethod
+from orchestrator.core.words import FenceMethod, MirrorKind
 from orchestrator.errors import ActionFailed, OrchestratorError
 from orchestrator.runtime.carrying import Carrying
 from orchestrator.runtime.describe import describe
@@ -68,6 +68,7 @@ class Executor:
         self._put = put
         self._mirroring = Mirroring(ports, put)
         self._carrying = Carrying(ports, put)
+        self._troubles: dict[tuple[str, type, MirrorKind], str] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, command: AnyCommand) -> None:
@@ -90,9 +91,23 @@ class Executor:
 
     async def _carry_out(self, command: AnyCommand) -> None:
         outcome = await self._outcome(command)
-        level = logging.INFO if outcome.ok else logging.WARNING
-        log.log(level, "%s: %s", describe(command), outcome.says)
+        if isinstance(command, Fetch | Compare | Mirror):
+            self._say_once(command, outcome)
+        else:
+            level = logging.INFO if outcome.ok else logging.WARNING
+            log.log(level, "%s: %s", describe(command), outcome.says)
         self._put(CommandDone(command.id, command.epoch, outcome.ok, outcome.says, outcome.data))
+
+    def _say_once(self, command: Fetch | Compare | Mirror, outcome: _Outcome) -> None:
+        """The mirror asks many times a second: only a change of how it goes is worth a line."""
+        what = (command.node, type(command), command.kind)
+        trouble = "" if outcome.ok else outcome.says
+        if trouble != self._troubles.get(what, ""):
+            if trouble:
+                log.warning("%s: %s. It is tried on.", describe(command), trouble)
+            else:
+                log.info("%s: works again.", describe(command))
+        self._troubles[what] = trouble
 
     async def _outcome(self, command: AnyCommand) -> _Outcome:
         try:
