@@ -14,19 +14,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from contrib.lab.rtp import Audio
+from contrib.lab.sip_call import Call
 from contrib.lab.sip_message import (
+    Headers,
     Message,
     authorization,
     endpoint_of,
-    media_of,
     respond,
     sdp,
     tag_in,
     uri_in,
+    user_of,
 )
+from contrib.lab.sip_refer import Habit, referred
 from contrib.lab.sip_transaction import Address, NoAnswer, Transactions, new_branch
 
-__all__ = ["Account", "Agent", "Call", "NoAnswer", "Refused", "account_for"]
+__all__ = ["Account", "Agent", "Call", "Habit", "NoAnswer", "Refused", "account_for"]
 
 
 class Refused(Exception):
@@ -51,56 +54,6 @@ def account_for(phone: str | None, otherwise: str, server: Address) -> Account:
     return Account(phone, server, f"secret{phone}") if phone else Account(otherwise, server)
 
 
-class Call:
-    """A call that is up: one dialog, and its audio when asked for."""
-
-    def __init__(self, agent: Agent, call_id: str, local: str, remote: str, cseq: int) -> None:
-        self.agent = agent
-        self.call_id = call_id
-        self.local = local
-        self.remote = remote
-        self.cseq = cseq
-        self.target = ""
-        self.up_at = 0.0
-        self.ended_by: str | None = None
-        self.ended = asyncio.Event()
-        self.audio: Audio | None = None
-
-    @property
-    def server(self) -> str:
-        """The address that this call's dialog lives on: the far end's Contact."""
-        return endpoint_of(self.target)[0]
-
-    async def request(self, method: str, timeout_s: float = 32) -> Message:
-        """A request inside the dialog, sent to the far end's Contact."""
-        self.cseq += 1
-        headers = [
-            ("From", self.local),
-            ("To", self.remote),
-            ("Call-ID", self.call_id),
-            ("CSeq", f"{self.cseq} {method}"),
-        ]
-        where = endpoint_of(self.target)
-        return await self.agent.transact(method, self.target, headers, "", where, timeout_s)
-
-    async def hang_up(self, timeout_s: float = 2) -> bool:
-        """BYE; False when the far end did not know the call any more, or did not answer."""
-        if self.ended.is_set():
-            return self.ended_by == "us"
-        self.end("us")
-        try:
-            return (await self.request("BYE", timeout_s)).status == 200
-        except NoAnswer:
-            return False
-
-    def end(self, by: str) -> None:
-        self.ended_by = self.ended_by or by
-        self.ended.set()
-        self.agent.calls.pop(self.call_id, None)
-        if self.audio:
-            self.audio.close()
-
-
 class Agent(Transactions):
     """`on_call` is told of every call that came in and was answered."""
 
@@ -109,6 +62,7 @@ class Agent(Transactions):
         self.account = account
         self.with_audio = with_audio
         self.calls: dict[str, Call] = {}
+        self.habit = Habit.HONOUR  # what it does with a REFER
         self.on_call: Callable[[Call], None] = lambda call: None
         self._tag = secrets.token_hex(4)
         self._background: set[asyncio.Task[object]] = set()
@@ -131,7 +85,7 @@ class Agent(Transactions):
             ("CSeq", "1 REGISTER"),
             ("Expires", str(expires_s)),
         ]
-        answer = await self._with_digest(
+        answer = await self.ask(
             "REGISTER", f"sip:{host}:{port}", headers, "", (host, port), timeout_s
         )
         _check(answer)
@@ -140,34 +94,44 @@ class Agent(Transactions):
         """Calls a number at the server; returns when it is answered. NoAnswer, Refused."""
         server = self.account.server
         for _ in range(3):  # 302 is followed, but not round in circles
-            call, answer = await self._invite(number, server, timeout_s)
+            call, answer = await self.invite(number, server, timeout_s)
             if answer.status != 302:
                 break
-            number, _, _ = uri_in(answer.get("contact")).removeprefix("sip:").partition("@")
-            server = endpoint_of(uri_in(answer.get("contact")))
-        if answer.status >= 300 and call.audio:
-            call.audio.close()
+            elsewhere = uri_in(answer.get("contact"))
+            number, server = user_of(elsewhere), endpoint_of(elsewhere)
         _check(answer)
         return call
 
-    async def _invite(self, number: str, server: Address, timeout_s: float) -> tuple[Call, Message]:
+    async def invite(
+        self,
+        number: str,
+        server: Address,
+        timeout_s: float,
+        *,
+        audio: Audio | None = None,
+        challenged: Callable[[Message], None] = lambda answer: None,
+    ) -> tuple[Call, Message]:
+        """One INVITE and its final answer; the audio of a call that moves goes on in it."""
         uri = f"sip:{number}@{server[0]}:{server[1]}"
         local = f"<sip:{self.account.number}@{self.local[0]}>;tag={secrets.token_hex(4)}"
         call = Call(self, secrets.token_hex(8), local, f"<{uri}>", 1)
-        port = 9
-        if self.with_audio:
-            call.audio = await Audio.open(self.local[0])
-            port = call.audio.port
+        call.audio = audio or (await Audio.open(self.local[0]) if self.with_audio else None)
         headers = [
             ("From", local),
             ("To", call.remote),
             ("Call-ID", call.call_id),
             ("CSeq", "1 INVITE"),
         ]
-        body = sdp(self.local[0], port)
-        answer = await self._with_digest("INVITE", uri, headers, body, server, timeout_s)
+        body = sdp(self.local[0], call.audio.port if call.audio else 9)
+        try:
+            answer = await self.ask("INVITE", uri, headers, body, server, timeout_s, challenged)
+        except NoAnswer:
+            _close(call.audio, unless=audio)
+            raise
         if answer.status < 300:
             self._answered(call, answer)
+        else:
+            _close(call.audio, unless=audio)
         return call, answer
 
     def _answered(self, call: Call, answer: Message) -> None:
@@ -176,12 +140,10 @@ class Agent(Transactions):
         call.cseq = int(answer.get("cseq").split()[0])
         call.up_at = time.time()
         self.calls[call.call_id] = call
-        self._acknowledge(call, answer)
-        far_end = media_of(answer.body)
-        if call.audio and far_end:
-            call.audio.talk_to(far_end)
+        self.acknowledge(call, answer)
+        call.hear(answer.body)
 
-    def _acknowledge(self, call: Call, answer: Message) -> None:
+    def acknowledge(self, call: Call, answer: Message) -> None:
         """ACK of a 2xx, to the Contact in it, with a branch of its own (RFC 3261, 13.2.2.4)."""
         headers = [
             ("From", call.local),
@@ -192,18 +154,21 @@ class Agent(Transactions):
         target = uri_in(answer.get("contact"))
         self.send(self.request_bytes("ACK", target, headers, "", new_branch()), endpoint_of(target))
 
-    async def _with_digest(
+    async def ask(
         self,
         method: str,
         uri: str,
-        headers: list[tuple[str, str]],
+        headers: Headers,
         body: str,
         server: Address,
         timeout_s: float,
+        challenged: Callable[[Message], None] = lambda answer: None,
     ) -> Message:
+        """A request; when it is challenged (`challenged` is told), again with credentials."""
         answer = await self.transact(method, uri, headers, body, server, timeout_s)
         if answer.status not in (401, 407) or not self.account.password:
             return answer
+        challenged(answer)
         asked, told = (
             ("www-authenticate", "Authorization")
             if answer.status == 401
@@ -212,8 +177,9 @@ class Agent(Transactions):
         credentials = authorization(
             answer.get(asked), method, uri, self.account.number, self.account.password
         )
+        number = int(answer.get("cseq").split()[0]) + 1
         again = [(name, value) for name, value in headers if name != "CSeq"]
-        again += [("CSeq", f"2 {method}"), (told, credentials)]
+        again += [("CSeq", f"{number} {method}"), (told, credentials)]
         return await self.transact(method, uri, again, body, server, timeout_s)
 
     # -- what comes in
@@ -223,7 +189,7 @@ class Agent(Transactions):
             return False
         call = self.calls.get(answer.get("call-id"))
         if call:  # our ACK was lost: the far end repeats its 200
-            self._acknowledge(call, answer)
+            self.acknowledge(call, answer)
             return True
         if self.waits_for(answer):
             return False
@@ -236,10 +202,10 @@ class Agent(Transactions):
         local, remote = answer.get("from"), answer.get("to")
         call = Call(self, answer.get("call-id"), local, remote, number)
         call.target = uri_in(answer.get("contact"))
-        self._acknowledge(call, answer)
-        self._in_background(call.hang_up())
+        self.acknowledge(call, answer)
+        self.in_background(call.hang_up())
 
-    def _in_background(self, work: Coroutine[Any, Any, object]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -249,13 +215,21 @@ class Agent(Transactions):
         if request.method == "ACK":
             return
         if request.method == "INVITE":
-            self._in_background(self._answer(request, source, call))
+            self.in_background(self._answer(request, source, call))
+            return
+        if request.method == "REFER" and call:
+            referred(self, call, request, source)
             return
         known = call is not None or request.method in ("OPTIONS", "NOTIFY", "CANCEL")
         status = "200 OK" if known else "481 Call/Transaction Does Not Exist"
-        self.send(respond(request, status, self._tag), source)
+        self.reply(request, status, source)
         if request.method == "BYE" and call:
-            call.end("them")
+            call.bye()
+
+    def reply(self, request: Message, status: str, source: Address) -> None:
+        """A response without a body."""
+        extra = [("Contact", self.contact)]
+        self.send(respond(request, status, self._tag, extra), source)
 
     async def _answer(self, request: Message, source: Address, call: Call | None) -> None:
         """Answers a call, or a re-INVITE of one that is up."""
@@ -268,9 +242,7 @@ class Agent(Transactions):
             if self.with_audio:
                 call.audio = await Audio.open(self.local[0])
             self.on_call(call)
-        far_end = media_of(request.body)
-        if call.audio and far_end:
-            call.audio.talk_to(far_end)
+        call.hear(request.body)
         body = sdp(self.local[0], call.audio.port if call.audio else 9)
         extra = [("Contact", self.contact)]
         self.send(respond(request, "200 OK", tag_in(call.local), extra, body), source)
@@ -279,3 +251,9 @@ class Agent(Transactions):
 def _check(answer: Message) -> None:
     if answer.status >= 300:
         raise Refused(answer.status, answer.start.removeprefix("SIP/2.0 "))
+
+
+def _close(audio: Audio | None, *, unless: Audio | None) -> None:
+    """Of a call that did not come up; that of a call that wanted to move goes on."""
+    if audio and audio is not unless:
+        audio.close()

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+Headers = list[tuple[str, str]]
+
 _COMPACT = {
     "v": "via",
     "f": "from",
@@ -15,6 +17,7 @@ _COMPACT = {
     "i": "call-id",
     "m": "contact",
     "l": "content-length",
+    "r": "refer-to",
 }
 
 
@@ -65,7 +68,7 @@ def parse(data: bytes) -> Message | None:
 
 def build(start: str, headers: Sequence[tuple[str, str]], body: str = "") -> bytes:
     lines = [start, *(f"{name}: {value}" for name, value in headers)]
-    if body:
+    if body and not any(name == "Content-Type" for name, _ in headers):
         lines.append("Content-Type: application/sdp")
     lines.append(f"Content-Length: {len(body.encode())}")
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
@@ -107,12 +110,17 @@ def endpoint_of(uri: str) -> tuple[str, int]:
     return host, int(port or 5060)
 
 
-def sdp(address: str, port: int) -> str:
+def user_of(uri: str) -> str:
+    """The user part of a SIP URI."""
+    return uri.partition(":")[2].rpartition("@")[0]
+
+
+def sdp(address: str, port: int, direction: str = "sendrecv") -> str:
     """An offer or answer of one G.711 µ-law stream (RFC 4566)."""
     return (
         f"v=0\r\no=- {secrets.randbelow(10**9)} 1 IN IP4 {address}\r\ns=lab\r\n"
         f"c=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
-        "a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
+        f"a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na={direction}\r\n"
     )
 
 
