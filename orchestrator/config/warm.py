@@ -76,6 +76,8 @@ def _agent(value: str) -> str:
 
 
 def _variable(value: str) -> str:
+    if value.startswith("EVAC"):
+        raise ValueError(f"'{value}': names with EVAC are those of the evacuation's own dialplan")
     if _VARIABLE.fullmatch(value):
         return value
     inner = re.sub(r"^\$\{(.*)\}$|^_{1,2}(.*)$", r"\1\2", value)
