@@ -22,12 +22,14 @@ import tenacity
 from panoramisk.message import Message
 
 from orchestrator.adapters.ami import translate, wire
+from orchestrator.adapters.ami.clock import Clock
+from orchestrator.adapters.ami.copies import Copies
 from orchestrator.adapters.ami.manager import LoginRefused, Manager
-from orchestrator.adapters.ami.orders import Orders
 from orchestrator.adapters.ami.protocol import Handler, Reply
 from orchestrator.adapters.ami.settings import AmiSettings
 from orchestrator.adapters.ami.sync import Sync
 from orchestrator.core.events import (
+    ClockSeen,
     Event,
     NodeEvent,
     Observed,
@@ -46,14 +48,14 @@ DENIED_RETRY_S = 5.0  # a wrong password tried often gets us banned
 QUICK_RESETS = 5  # closed before the banner: a dying process whose port is not closed yet
 UNWANTED = (
     "VarSet", "Newexten", "TestEvent", "RTCPSent", "RTCPReceived", "ExtensionStatus", "DialState",
-    "ChallengeSent", "SuccessfulAuth", "InvalidAccountID", "ChallengeResponseFailed",
+    "ChallengeSent", "InvalidAccountID", "ChallengeResponseFailed",
     "HangupRequest", "SoftHangupRequest", "BridgeCreate", "BridgeDestroy", "Cdr", "CEL",
     "DTMFBegin", "DTMFEnd", "MusicOnHoldStart", "MusicOnHoldStop",
 )  # fmt: skip
 _FAULTS = (OSError, TimeoutError, OrchestratorError)
 
 
-class AmiClient(Orders):
+class AmiClient(Copies):
     """Watches one node and carries out orders on it; ``run`` until cancelled."""
 
     def __init__(self, node: str, settings: AmiSettings, sink: Sink) -> None:
@@ -61,6 +63,7 @@ class AmiClient(Orders):
         self.node = node
         self.settings = settings
         self._sink = sink
+        self._clock = Clock()
         self._sync = Sync(node, self._ask, sink)
         self._manager = Manager(settings, self._handlers(), self._on_lost)
         self._manager.register_event("FullyBooted", self._on_booted)
@@ -179,7 +182,7 @@ class AmiClient(Orders):
         """One Ping at a time; a late answer counts when it comes."""
         while True:
             self._look_now.clear()
-            sent = time.monotonic()
+            sent, sent_at = time.monotonic(), time.time()
             try:
                 pong = self._manager.ping()
                 await self._answered(pong, sent)
@@ -188,6 +191,7 @@ class AmiClient(Orders):
                 self._manager.drop(str(error))
                 return
             self._observe(Outcome.ANSWERS)
+            self._read_clock(reply, sent_at)
             self._watch_shutdown(reply)
             await self._nap(max(0.0, sent + self.settings.ping_every_s - time.monotonic()))
 
@@ -208,6 +212,12 @@ class AmiClient(Orders):
             self._sync.refused = True
         elif self._sync.refused:
             self._sync.again()
+
+    def _read_clock(self, reply: Reply, sent_at: float) -> None:
+        now = time.time()
+        news = self._clock.hear(reply.get("Timestamp"), sent_at, now, time.monotonic())
+        if news is not None:
+            self._sink(ClockSeen(self.node, news.ahead_s, news.error_s))
 
     # --- events ---
 

@@ -16,12 +16,13 @@ from orchestrator.adapters.ami.vocabulary import (
     rtt_ms,
     whole,
 )
-from orchestrator.adapters.ami.wire import first_line, key, text, value
+from orchestrator.adapters.ami.wire import first_line, key, pairs, text, value
 from orchestrator.core.events import (
     BridgeSeen,
     ChannelSeen,
     ContactSeen,
     EndpointSeen,
+    Fields,
     NodeEvent,
     QueueCallerSeen,
     QueueMemberSeen,
@@ -41,7 +42,31 @@ _CONNECTED, _EXTEN, _APPLICATION = key("ConnectedLineNum"), key("Exten"), key("A
 _DURATION, _BRIDGE = key("Duration"), key("BridgeId")
 _QUEUE, _NAME, _LOCATION, _PENALTY = key("Queue"), key("Name"), key("Location"), key("Penalty")
 _PAUSED, _PAUSED_REASON, _IN_CALL = key("Paused"), key("PausedReason"), key("InCall")
+_STATE_INTERFACE, _MEMBERSHIP = key("StateInterface"), key("Membership")
+_BRIDGE_ID, _BRIDGE_TYPE = key("BridgeUniqueid"), key("BridgeType")
+_KEY, _VAL = key("Key"), key("Val")
 _POSITION, _WAIT = key("Position"), key("Wait")
+# what ContactList calls the attributes of a contact (res_pjsip/location.c), in ARI's words
+_CONTACT_ATTRIBUTES = sorted(
+    (
+        ("AuthenticateQualify", "authenticate_qualify"),
+        ("CallId", "call_id"),
+        ("Endpoint", "endpoint"),
+        ("ExpirationTime", "expiration_time"),
+        ("OutboundProxy", "outbound_proxy"),
+        ("Path", "path"),
+        ("PruneOnBoot", "prune_on_boot"),
+        ("Qualify2xxOnly", "qualify_2xx_only"),
+        ("QualifyFrequency", "qualify_frequency"),
+        ("QualifyTimeout", "qualify_timeout"),
+        ("RegServer", "reg_server"),
+        ("Uri", "uri"),
+        ("UserAgent", "user_agent"),
+        ("ViaAddr", "via_addr"),
+        ("ViaPort", "via_port"),
+    ),
+    key=lambda one: one[1],
+)
 
 
 def object_name(raw: bytes) -> str:
@@ -145,6 +170,25 @@ def channel(node: str, raw: bytes) -> Iterable[NodeEvent]:
         yield BridgeSeen(node, uniqueid, bridge)
 
 
+def bridge(raw: bytes) -> tuple[str, str]:
+    """``BridgeListItem``: its id and type (basic, base, holding, ...)."""
+    return text(raw, _BRIDGE_ID), text(raw, _BRIDGE_TYPE)
+
+
+def copied_contact(raw: bytes) -> tuple[str, Fields]:
+    """``ContactList`` as ARI gives the same contact: its id, its attributes sorted."""
+    values = dict(pairs(raw))
+    found = ((ours, values[theirs]) for theirs, ours in _CONTACT_ATTRIBUTES if theirs in values)
+    # Asterisk 16 has no qualify_2xx_only: what is its default is not said by 22 either
+    wanted = (one for one in found if one != ("qualify_2xx_only", "false"))
+    return values.get("ObjectName", ""), tuple(wanted)
+
+
+def copied_key(raw: bytes) -> tuple[str, Fields]:
+    """``DBGetTreeResponse``: ``family/key`` and the value."""
+    return text(raw, _KEY).removeprefix("/"), (("value", text(raw, _VAL)),)
+
+
 def seconds(clock: str) -> float:
     """Seconds of a ``Duration: HH:MM:SS``; 0 when it is anything else."""
     parts = clock.split(":")
@@ -168,6 +212,8 @@ def queue(node: str, raw: bytes) -> Iterable[NodeEvent]:
             text(raw, _PAUSED_REASON),
             value(raw, _IN_CALL) == b"1",
             device_word(value(raw, _STATUS)),
+            state_interface=text(raw, _STATE_INTERFACE),
+            membership=text(raw, _MEMBERSHIP),
         )
     elif name == b"QueueEntry":
         yield QueueCallerSeen(

@@ -78,14 +78,20 @@ class Orders(ABC):
         where = {"Family": DRAIN_FAMILY, "Key": DRAIN_KEY}
         if on:
             reply = await self.action({"Action": "DBPut", **where, "Val": DRAIN_VALUE})
+            refuse(reply, f"The drain flag of {self.node} was not set")
         else:
-            reply = await self.action({"Action": "DBDel", **where})
-            if (
-                not reply.ok
-                and "not found" in (await self.action({"Action": "DBGet", **where})).message
-            ):
-                return  # it was not set; how DBDel says so differs between versions
-        refuse(reply, f"The drain flag of {self.node} was not {'set' if on else 'cleared'}")
+            await self.forget_key(DRAIN_FAMILY, DRAIN_KEY)
+
+    async def forget_key(self, family: str, key: str) -> None:
+        """Delete an astdb key; one that is not there is as good."""
+        where = {"Family": family, "Key": key}
+        reply = await self.action({"Action": "DBDel", **where})
+        if (
+            not reply.ok
+            and "not found" in (await self.action({"Action": "DBGet", **where})).message
+        ):
+            return  # how DBDel says that it was not there differs between versions
+        refuse(reply, f"astdb {family}/{key} of {self.node} was not deleted")
 
     async def set_maintenance(self, endpoint: str, on: bool) -> None:
         """New requests of a trunk endpoint get 503 (Asterisk 20.20, 22.10, 23.4 and newer)."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from orchestrator.adapters.ami import listed
@@ -49,8 +49,8 @@ PART_OF: dict[type, str] = {
     QueueMemberSeen: "queues",
     QueueCallerSeen: "queues",
 }
-_NOT_THERE = re.compile(r"invalid/unknown command", re.I)
-_EMPTY = re.compile(r"^no .*(found|available)", re.I)
+NOT_THERE = re.compile(r"invalid/unknown command", re.I)
+EMPTY = re.compile(r"^no .*(found|available)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,11 @@ async def collect(node: str, ask: Ask, begin: Callable[[str], None]) -> Collecte
     """Ask for everything. Raises only when the connection breaks (``ActionFailed``)."""
     found = Collected()
     await _facts(node, ask, found)
+    kinds = await _kinds_of_bridges(ask, begin)
     for wanted in LISTS:
         reply = await _list(wanted.part, {"Action": wanted.action}, ask, begin, found)
         for raw in reply.items if reply else ():
-            found.content.extend(wanted.read(node, raw))
+            found.content.extend(_with_kind(event, kinds) for event in wanted.read(node, raw))
     await _static_contacts(node, ask, begin, found)
     return found
 
@@ -116,6 +117,21 @@ async def _facts(node: str, ask: Ask, found: Collected) -> None:
         found.failed["version"] = f"CoreSettings: {settings.message}"
 
 
+async def _kinds_of_bridges(ask: Ask, begin: Callable[[str], None]) -> dict[str, str]:
+    """Bridge → its type, which the channels' list does not say; where it can't be had: unknown."""
+    try:
+        reply = await ask({"Action": "BridgeList"}, True, lambda: begin("channels"))
+    except ActionTimeout:
+        return {}
+    return dict(map(listed.bridge, reply.items))
+
+
+def _with_kind(event: NodeEvent, kinds: dict[str, str]) -> NodeEvent:
+    if isinstance(event, BridgeSeen):
+        return replace(event, kind=kinds.get(event.bridge, ""))
+    return event
+
+
 async def _list(
     part: str,
     fields: dict[str, str],
@@ -129,10 +145,10 @@ async def _list(
         found.failed[part] = str(error)
         found.timed_out = True
         return None
-    if reply.ok or _EMPTY.match(reply.message):
+    if reply.ok or EMPTY.match(reply.message):
         found.answered.add(part)
         return reply
-    where = found.absent if _NOT_THERE.search(reply.message) else found.failed
+    where = found.absent if NOT_THERE.search(reply.message) else found.failed
     where[part] = f"{fields['Action']}: {reply.message}"
     return None
 

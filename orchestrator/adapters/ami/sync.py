@@ -56,7 +56,7 @@ class Sync:
 
     def waits(self, event: NodeEvent) -> bool:
         """Hold the event back when its list has begun (snapshot.py says why)."""
-        if PART_OF[type(event)] not in self.held:
+        if PART_OF.get(type(event)) not in self.held:
             return False
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(event)

@@ -22,6 +22,7 @@ from orchestrator.adapters.ami.vocabulary import (
 )
 from orchestrator.adapters.ami.wire import key, text, value
 from orchestrator.core.events import (
+    AuthSeen,
     BridgeSeen,
     ChannelGone,
     ChannelSeen,
@@ -53,6 +54,9 @@ _BRIDGE = key("BridgeUniqueid")
 _QUEUE, _POSITION, _HOLD_TIME = key("Queue"), key("Position"), key("HoldTime")
 _INTERFACE, _MEMBER_NAME, _PENALTY = key("Interface"), key("MemberName"), key("Penalty")
 _PAUSED, _PAUSED_REASON, _IN_CALL = key("Paused"), key("PausedReason"), key("InCall")
+_STATE_INTERFACE, _MEMBERSHIP = key("StateInterface"), key("Membership")
+_BRIDGE_TYPE = key("BridgeType")
+_SERVICE, _ACCOUNT = key("Service"), key("AccountID")
 
 
 def _contact(node: str, raw: bytes) -> NodeEvent:
@@ -146,7 +150,7 @@ def _dial(node: str, raw: bytes) -> NodeEvent:
 
 
 def _enter(node: str, raw: bytes) -> NodeEvent:
-    return BridgeSeen(node, text(raw, _UNIQUEID), text(raw, _BRIDGE))
+    return BridgeSeen(node, text(raw, _UNIQUEID), text(raw, _BRIDGE), text(raw, _BRIDGE_TYPE))
 
 
 def _leave(node: str, raw: bytes) -> NodeEvent:
@@ -164,6 +168,8 @@ def _member(node: str, raw: bytes) -> NodeEvent:
         text(raw, _PAUSED_REASON),
         value(raw, _IN_CALL) == b"1",
         device_word(value(raw, _STATUS)),
+        state_interface=text(raw, _STATE_INTERFACE),
+        membership=text(raw, _MEMBERSHIP),
     )
 
 
@@ -207,6 +213,13 @@ def _answered(node: str, raw: bytes) -> NodeEvent:
     )
 
 
+def _authenticated(node: str, raw: bytes) -> NodeEvent | None:
+    """A manager's login is one, too: not meant."""
+    if value(raw, _SERVICE) != b"PJSIP":
+        return None
+    return AuthSeen(node, text(raw, _ACCOUNT))
+
+
 def _renamed(node: str, raw: bytes) -> NodeEvent:
     """A masquerade (transfer, pick-up) gives a channel another name; its state stays."""
     return ChannelSeen(node, text(raw, _UNIQUEID), text(raw, _NEW_NAME), None)
@@ -236,4 +249,5 @@ LIVE: Mapping[bytes, Translator] = {
     b"QueueCallerLeave": _leaves,
     b"QueueCallerAbandon": _abandons,
     b"AgentConnect": _answered,
+    b"SuccessfulAuth": _authenticated,
 }

@@ -15,6 +15,7 @@ from orchestrator.errors import ActionFailed, ProtocolError
 
 MAX_FRAME = 1 << 20  # bytes; the largest real ones (command output) are some tens of KiB
 MAX_BANNER = 256
+MAX_LINE = 1024  # bytes with CRLF; a longer one is answered without its ActionID (16 and 22)
 BANNER = b"Asterisk Call Manager/"
 EVENT = b"Event: "
 RESPONSE = b"Response: "
@@ -144,7 +145,13 @@ def encode(fields: Fields, action_id: str) -> bytes:
                 f"AMI action refused: the header {name[:40]!r} holds a line break or a colon in "
                 "its name. Nothing was sent."
             )
-        lines.append(f"{name}: {content}\r\n")
+        line = f"{name}: {content}\r\n"
+        if len(line.encode()) > MAX_LINE:
+            raise ActionFailed(
+                f"AMI action refused: {name[:40]} has {len(content.encode())} bytes, and Asterisk "
+                f"reads no line of more than {MAX_LINE - 2}. Nothing was sent."
+            )
+        lines.append(line)
     if not lines or not lines[0].lower().startswith("action: "):
         raise ActionFailed("AMI action refused: its first header must be Action. Nothing was sent.")
     lines.insert(1, f"ActionID: {action_id}\r\n")
