@@ -18,6 +18,8 @@ NODE_FAULTS = {
     "start": "start Asterisk again",
     "unplug": "pull the network cable",
     "plug": "put the cable back",
+    "ari-off": "ARI refuses connections",
+    "ari-on": "ARI serves again",
 }
 TRUNK_FAULTS = {
     "trunk-off": "the provider can't be reached",
@@ -116,7 +118,8 @@ def _fault(arguments: argparse.Namespace) -> None:
     if not arguments.node:
         raise LabError(f"Which node? fault {arguments.what} a|b. Nothing was done.")
     node = lab.node(arguments.node)
-    getattr(node, {"continue": "cont"}.get(arguments.what, arguments.what))()
+    does = {"continue": "cont"}.get(arguments.what, arguments.what)
+    getattr(node, does.replace("-", "_"))()
     print(f"Done to {node.name}: {NODE_FAULTS[arguments.what]}.")
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
-from typing import TypeAlias
 
 from orchestrator.simulator import shapes
-from orchestrator.simulator.ami import Session, parse_filter
+from orchestrator.simulator.ami import ANYBODY, Action, Known, Session, parse_filter
 from orchestrator.simulator.model import VERSION, Endpoint, Frame
 from orchestrator.simulator.pbx import Pbx
+from orchestrator.simulator.queue_actions import QueueActions
 from orchestrator.simulator.registrar import Registrar
+from orchestrator.simulator.store_actions import StoreActions
 
-Action: TypeAlias = dict[str, str]
-Handler: TypeAlias = Callable[[Session, Action], None]
-ANYBODY: frozenset[str] = frozenset()
 SYSTEM = frozenset({"system"})
 REPORTING = frozenset({"system", "reporting"})
 CALL = frozenset({"call", "reporting"})
@@ -28,7 +25,7 @@ class Actions:
     def __init__(self, pbx: Pbx, registrar: Registrar) -> None:
         self.pbx = pbx
         self.registrar = registrar
-        self._known: dict[str, tuple[frozenset[str], Handler]] = {
+        self._known: Known = {
             "ping": (ANYBODY, self._ping),
             "events": (ANYBODY, self._events),
             "filter": (SYSTEM, self._filter),
@@ -42,15 +39,13 @@ class Actions:
             "devicestatelist": (CALL, self._devices),
             "bridgelist": (ANYBODY, self._bridges),
             "bridgeinfo": (ANYBODY, self._bridge),
-            "queuestatus": (ANYBODY, self._queues),
             "pjsipregister": (REPORTING, self._register),
             "pjsipunregister": (REPORTING, self._unregister),
             "pjsipsetmaintenance": (SYSTEM, self._maintenance),
-            "dbput": (SYSTEM, self._db_put),
-            "dbdel": (SYSTEM, self._db_del),
-            "dbget": (REPORTING, self._db_get),
             "hangup": (frozenset({"system", "call"}), self._hang_up),
             "command": (frozenset({"command"}), self._command),
+            **QueueActions(pbx).known(),
+            **StoreActions(pbx).known(),
         }
 
     def __call__(self, session: Session, action: Action) -> None:
@@ -70,7 +65,7 @@ class Actions:
     # --- the core ---
 
     def _ping(self, session: Session, action: Action) -> None:
-        headers = [("Ping", "Pong"), ("Timestamp", f"{time.time():.6f}")]
+        headers = [("Ping", "Pong"), ("Timestamp", f"{self.pbx.now():.6f}")]
         session.answer(action, "Success", headers)
 
     def _events(self, session: Session, action: Action) -> None:
@@ -171,7 +166,7 @@ class Actions:
 
     def _contacts(self, session: Session, action: Action) -> None:
         items = [
-            ("ContactList", shapes.contact_list(c, self.pbx.endpoints[c.aor], self.pbx.name))
+            ("ContactList", shapes.contact_list(c))
             for c in self.pbx.contacts.values()
             if c.expires_at  # static contacts are not listed here (measured)
         ]
@@ -217,12 +212,13 @@ class Actions:
         word = "enabled" if endpoint.maintenance else "disabled"
         session.done(action, f"Maintenance mode {word} for endpoint '{name}'")
 
-    # --- states and queues ---
+    # --- states and bridges ---
 
     def _devices(self, session: Session, action: Action) -> None:
         devices = [(f"PJSIP/{name}", self.pbx.device_state(name)) for name in self.pbx.endpoints]
         items: list[tuple[str, Frame]] = [
-            ("DeviceStateChange", [("Device", name), ("State", state)]) for name, state in devices
+            ("DeviceStateChange", [("Device", name), ("State", state)])
+            for name, state in [*devices, *self.pbx.others.items()]
         ]
         session.listing(
             action, "Device State Changes will follow", items, "DeviceStateListComplete"
@@ -240,42 +236,3 @@ class Actions:
         items = [("BridgeInfoChannel", shapes.channel(channel)) for channel in bridge.channels]
         message = "Bridge channel listing will follow"
         session.listing(action, message, items, "BridgeInfoComplete", shapes.bridge(bridge))
-
-    def _queues(self, session: Session, action: Action) -> None:
-        items: list[tuple[str, Frame]] = []
-        for queue in self.pbx.queues.values():
-            if action.get("queue", queue.name) != queue.name:
-                continue
-            items.append(("QueueParams", shapes.queue_params(queue)))
-            for member in queue.members:
-                state = self.pbx.device_state(member.interface[6:])
-                items.append(("QueueMember", shapes.queue_member(queue.name, member, state)))
-            for position, waiting in enumerate(queue.callers, 1):
-                items.append(("QueueEntry", shapes.queue_entry(queue.name, position, waiting)))
-        session.listing(
-            action, "Queue status will follow", items, "QueueStatusComplete", id_last=True
-        )
-
-    # --- astdb ---
-
-    def _db_put(self, session: Session, action: Action) -> None:
-        self.pbx.database[action.get("family", ""), action.get("key", "")] = action.get("val", "")
-        self.pbx.save()
-        session.done(action, "Updated database successfully")
-
-    def _db_del(self, session: Session, action: Action) -> None:
-        key = (action.get("family", ""), action.get("key", ""))
-        if self.pbx.database.pop(key, None) is None:
-            session.refuse(action, "Database entry not found")
-        else:
-            self.pbx.save()
-            session.done(action, "Key deleted successfully")
-
-    def _db_get(self, session: Session, action: Action) -> None:
-        key = (action.get("family", ""), action.get("key", ""))
-        if key not in self.pbx.database:
-            session.refuse(action, "Database entry not found")
-            return
-        found = [("Family", key[0]), ("Key", key[1]), ("Val", self.pbx.database[key])]
-        items: list[tuple[str, Frame]] = [("DBGetResponse", found)]
-        session.listing(action, "Result will follow", items, "DBGetComplete")

@@ -9,12 +9,16 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from orchestrator.simulator.model import Frame
 from orchestrator.simulator.pbx import Pbx
 
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 LONGEST_ACTION = 64 * 1024
+ANYBODY: frozenset[str] = frozenset()  # privilege classes of an action that needs none
+Action: TypeAlias = dict[str, str]
+Known: TypeAlias = "dict[str, tuple[frozenset[str], Callable[[Session, Action], None]]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class User:
 
     name: str
     secret: str
-    read: frozenset[str] = frozenset({"system", "call", "reporting", "agent", "user"})
+    read: frozenset[str] = frozenset({"system", "call", "reporting", "agent", "user", "security"})
     write: frozenset[str] = frozenset({"system", "call", "reporting", "agent", "originate"})
 
     def may(self, classes: frozenset[str]) -> bool:
@@ -86,7 +90,7 @@ class Server:
         readers = [session for session in self.sessions if session.reads(level)]
         if not readers:
             return
-        now = time.time()
+        now = self.pbx.now()
         head = [("Event", event), ("Privilege", f"{level},all"), ("Timestamp", f"{now:.6f}")]
         text = render([*head, ("SystemName", self.pbx.name), *headers])
         for session in readers:
@@ -248,7 +252,7 @@ class Session(asyncio.Protocol):
         return secrets.compare_digest(user.secret, action.get("secret", ""))
 
     def _tell_login(self, user: User) -> None:
-        now = time.time()
+        now = self.server.pbx.now()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}"
         peer = self._transport.get_extra_info("peername") if self._transport else ("", 0)
         headers = [
@@ -267,7 +271,7 @@ class Session(asyncio.Protocol):
 
     def fully_booted(self) -> None:
         """Sent at the end of the start and on each login after it; without a time stamp."""
-        up = str(int(time.time() - self.server.pbx.started_at))
+        up = str(int(self.server.pbx.now() - self.server.pbx.started_at))
         headers = [("Event", "FullyBooted"), ("Privilege", "system,all"), ("Uptime", up)]
         headers += [("LastReload", up), ("Status", "Fully Booted")]
         if self.reads("system"):

@@ -126,6 +126,9 @@ class Controller:
                 return await self._status()
             case "fault":
                 return await self._fault(order["what"], order["node"])
+            case "clock":
+                self._host(order["node"]).set_clock(order["ahead_s"])
+                return {"at": time.time()}
             case "trunk":
                 return await self._trunk(order["what"])
             case "vip":
@@ -150,6 +153,8 @@ class Controller:
         elif what == "start":
             await host.start()
             await self._until(host, "", time.monotonic() + BOOT_S)
+        elif what in ("ari-off", "ari-on"):
+            host.process.tell({"do": "ari", "on": what == "ari-on"})
         else:
             host.plug(what == "plug")
         return {"at": at}

@@ -43,6 +43,7 @@ class Host:
         self._virtual: socket.socket | None = None
         self._lines: set[Line] = set()
         self._configured: dict[str, Any] = {}
+        self.clock_ahead_s = 0.0
         self._renewed_at = 0.0
         self._highest_epoch = 0
         self._told_state = "gone"
@@ -57,6 +58,7 @@ class Host:
         await self.process.start()
         if not self.plugged:
             self.process.tell({"do": "plug", "on": False})
+        self.set_clock(self.clock_ahead_s)
         self._serve_virtual()
 
     def _process_ended(self) -> None:
@@ -103,6 +105,13 @@ class Host:
 
     def _tell_address(self) -> None:
         self._say({"event": "address", "address": self.holds, "guarded": self._armed})
+
+    # --- the clock ---
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Of the machine: Asterisk that is started again reads the same wrong time."""
+        self.clock_ahead_s = ahead_s
+        self.process.tell({"do": "clock", "ahead_s": ahead_s})
 
     # --- the cable ---
 

@@ -17,7 +17,17 @@ DEVICE_HINTS = {  # device state -> (ExtensionStatus Status, StatusText)
     "RINGING": (8, "Ringing"),
     "UNAVAILABLE": (4, "Unavailable"),
 }
-QUEUE_STATUS = {"NOT_INUSE": 1, "INUSE": 2, "UNAVAILABLE": 5, "RINGING": 6}  # AST_DEVICE_*
+QUEUE_STATUS = {  # AST_DEVICE_* (include/asterisk/devicestate.h)
+    "UNKNOWN": 0,
+    "NOT_INUSE": 1,
+    "INUSE": 2,
+    "BUSY": 3,
+    "INVALID": 4,
+    "UNAVAILABLE": 5,
+    "RINGING": 6,
+    "RINGINUSE": 7,
+    "ONHOLD": 8,
+}
 ENDPOINT_WORDS = {  # device state -> PJSIPShowEndpoints DeviceState
     "NOT_INUSE": "Not in use",
     "INUSE": "In use",
@@ -43,19 +53,28 @@ class Endpoint:
 
 @dataclass(slots=True)
 class Contact:
+    """A PJSIP contact. What sorcery keeps of it is in contacts.py."""
+
     aor: str
     uri: str
-    expires_at: float  # epoch seconds; 0: static
+    expires_at: float  # epoch seconds by the node's own clock; 0: static
     via: tuple[str, int] = ("", 0)
     call_id: str = ""
     user_agent: str = ""
     status: str = "NonQualified"
     rtt_us: int = 0
+    object_id: str = ""  # empty: made from the address record and the URI, as Asterisk does
+    endpoint: str = ""
+    reg_server: str = ""
+    path: str = ""
+    outbound_proxy: str = ""
+    qualify_s: float = 30.0
+    qualify_timeout_s: float = 3.0
 
-    @property
-    def object_id(self) -> str:
-        digest = hashlib.md5(self.uri.encode(), usedforsecurity=False).hexdigest()
-        return f"{self.aor}{';@' if self.expires_at else '@@'}{digest}"
+    def __post_init__(self) -> None:
+        if not self.object_id:
+            digest = hashlib.md5(self.uri.encode(), usedforsecurity=False).hexdigest()
+            self.object_id = f"{self.aor}{';@' if self.expires_at else '@@'}{digest}"
 
 
 @dataclass(slots=True)
@@ -87,6 +106,7 @@ class Channel:
     application: str = ""
     data: str = ""
     bridge: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
     created_at: float = field(default_factory=time.time)
 
     @property
@@ -108,10 +128,22 @@ class Member:
     penalty: int = 0
     paused: bool = False
     reason: str = ""
+    state_interface: str = ""  # the device whose state counts; empty: the interface itself
+    dynamic: bool = False  # added while Asterisk runs, not configured
     calls_taken: int = 0
     last_call: int = 0
+    last_pause: int = 0
     in_call: bool = False
     since: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def device(self) -> str:
+        return self.state_interface or self.interface
+
+    @property
+    def endpoint(self) -> str:
+        """The phone that is rung; empty when it is none of ours."""
+        return self.device[6:] if self.device.startswith("PJSIP/") else ""
 
 
 @dataclass(slots=True)
@@ -127,3 +159,6 @@ class Queue:
     callers: list[Waiting] = field(default_factory=list)
     completed: int = 0
     abandoned: int = 0
+
+    def member(self, interface: str) -> Member | None:
+        return next((one for one in self.members if one.interface == interface), None)

@@ -15,13 +15,13 @@ import socket
 import sys
 from pathlib import Path
 
-from orchestrator.simulator import sip
+from orchestrator.simulator import members, sip, store_actions
 from orchestrator.simulator.actions import Actions
 from orchestrator.simulator.ami import Server, Session, User
 from orchestrator.simulator.ari import Ari
+from orchestrator.simulator.contacts import from_fields, to_fields
 from orchestrator.simulator.dialplan import Dialplan
 from orchestrator.simulator.leg import AGENT, ALLOW
-from orchestrator.simulator.model import Contact
 from orchestrator.simulator.pbx import Pbx
 from orchestrator.simulator.registrar import Registrar
 from orchestrator.simulator.settings import (
@@ -53,19 +53,21 @@ class Node:
         users = {USERNAME: User(USERNAME, settings.ami_secret)}
         self.server = Server(self.pbx, users, actions)
         self.pbx.emit = self.server.emit
-        self.ari = Ari(self.pbx, USERNAME, settings.ari_secret)
+        self.ari = Ari(self.pbx, self.registrar, USERNAME, settings.ari_secret)
         self._listening = socket.socket()
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         self._load()
+        members.boot(self.pbx)
         self.pbx.save = self._save
         self.stack.start()
         if self.settings.kind == "node":
             self._listen()
             await self.ari.start(self.settings.address, ARI_PORT)
         for contact in list(self.pbx.contacts.values()):
-            self.registrar.watch(contact)
+            if contact.aor in self.pbx.endpoints:
+                self.registrar.watch(contact)
         loop = asyncio.get_running_loop()
         for registration in self.pbx.registrations.values():
             self.registrar.start_trunk(registration, first_unregister=False)
@@ -135,6 +137,11 @@ class Node:
             else:
                 loop.remove_reader(self._listening)
 
+    def serve_ari(self, on: bool) -> None:
+        """Asterisk's HTTP server, enabled or not."""
+        work = asyncio.get_running_loop().create_task(self.ari.serve(on))
+        self._background.append(work)
+
     def facts(self) -> dict[str, object]:
         trunk = self.pbx.registrations.get("trunk-reg")
         contacts = self.pbx.contacts_of("labtrunk")
@@ -181,11 +188,8 @@ class Node:
         return Path(self.settings.directory) / "astdb.json"
 
     def _save(self) -> None:
-        contacts = [
-            [c.aor, c.uri, c.expires_at, *c.via, c.call_id, c.user_agent]
-            for c in self.pbx.contacts.values()
-            if c.expires_at
-        ]
+        kept = [c for c in self.pbx.contacts.values() if c.expires_at]
+        contacts = {contact.object_id: to_fields(contact) for contact in kept}
         keys = [[*key, value] for key, value in self.pbx.database.items()]
         made = self._astdb.with_suffix(".new")
         made.write_text(json.dumps({"contacts": contacts, "keys": keys}), encoding="utf-8")
@@ -195,10 +199,12 @@ class Node:
         if not self._astdb.exists():
             return
         kept = json.loads(self._astdb.read_text(encoding="utf-8"))
-        for aor, uri, expires_at, host, port, call_id, agent in kept["contacts"]:
-            self.pbx.contacts[uri] = Contact(aor, uri, expires_at, (host, port), call_id, agent)
+        for object_id, fields in kept["contacts"].items():
+            if contact := from_fields(object_id, fields):
+                self.pbx.contacts[object_id] = contact
         for family, key, value in kept["keys"]:
             self.pbx.database[family, key] = value
+        store_actions.boot(self.pbx)
 
 
 async def _finished(made: object) -> None:
@@ -244,6 +250,10 @@ class Orders:
                     self.node.registrar.forget("labtrunk")
             case "trunk":
                 self.node.trunk(on)
+            case "ari":
+                self.node.serve_ari(on)
+            case "clock":
+                self.node.pbx.clock_ahead_s = float(str(order["ahead_s"]))
             case "facts":
                 answer = {"id": order["id"], **self.node.facts()}
                 with contextlib.suppress(OSError):

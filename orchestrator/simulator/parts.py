@@ -78,6 +78,18 @@ class Node:
     def plug(self) -> float:
         return self._fault("plug")
 
+    def ari_off(self) -> float:
+        """Asterisk's HTTP server refuses connections; everything else goes on."""
+        return self._fault("ari-off")
+
+    def ari_on(self) -> float:
+        return self._fault("ari-on")
+
+    def set_clock(self, ahead_s: float) -> float:
+        """The node's clock is that much ahead of this machine's, in seconds; until the lab ends."""
+        order = {"do": "clock", "node": self.place, "ahead_s": ahead_s}
+        return float(self._lab.ask(order)["at"])
+
 
 class Provider:
     """The trunk provider."""

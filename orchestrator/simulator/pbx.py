@@ -19,6 +19,7 @@ from orchestrator.simulator.model import (
     Endpoint,
     Frame,
     Header,
+    Member,
     Queue,
     Registration,
 )
@@ -48,19 +49,30 @@ class Pbx:
         self.started_at = time.time()
         self.booted = False
         self.endpoints: dict[str, Endpoint] = {}
-        self.contacts: dict[str, Contact] = {}  # by URI
+        self.contacts: dict[str, Contact] = {}  # by object id
         self.registrations: dict[str, Registration] = {}
         self.channels: dict[str, Channel] = {}  # by name
         self.legs: dict[str, Leg] = {}  # by channel name
         self.bridges: dict[str, Bridge] = {}
         self.queues: dict[str, Queue] = {}
         self.database: dict[tuple[str, str], str] = {}
-        self.devices: dict[str, str] = {}
+        self.devices: dict[str, str] = {}  # endpoint -> state that was told last
+        self.others: dict[str, str] = {}  # devices that are no endpoints -> state
+        self.clock_ahead_s = 0.0  # how far this node's clock is ahead of the machine's
         self.reject = False  # provider only: answers everything with a refusal
         self.channels_made = 0
         self.calls_processed = 0
 
+    def now(self) -> float:
+        """Epoch seconds by this node's own clock."""
+        return time.time() + self.clock_ahead_s
+
     # --- device and contact state ---
+
+    def keep(self, contact: Contact) -> None:
+        """Into astdb: it outlives a restart."""
+        self.contacts[contact.object_id] = contact
+        self.save()
 
     def contacts_of(self, aor: str) -> list[Contact]:
         return [contact for contact in self.contacts.values() if contact.aor == aor]
@@ -84,14 +96,40 @@ class Pbx:
                 device: Frame = [("Device", f"PJSIP/{name}"), ("State", state)]
                 self.emit("DeviceStateChange", "call", device)
                 self.emit("ExtensionStatus", "call", shapes.extension_status(name, state))
-                self._members_changed(f"PJSIP/{name}", state)
+                self._members_changed(f"PJSIP/{name}")
 
-    def _members_changed(self, interface: str, state: str) -> None:
+    def state_of(self, device: str) -> str:
+        """The state of any device, as app_queue and DEVICE_STATE() see it."""
+        if device.removeprefix("PJSIP/") in self.endpoints:
+            return self.device_state(device.removeprefix("PJSIP/"))
+        if device.startswith("Custom:"):
+            return self.others.get(device, "UNKNOWN")
+        return self.others.get(device, "INVALID")
+
+    def set_device(self, device: str, state: str) -> None:
+        """A device that is no endpoint: queues' own, custom states. A repetition is not told."""
+        if self.others.get(device) == state:
+            return
+        self.others[device] = state
+        self.emit("DeviceStateChange", "call", [("Device", device), ("State", state)])
+        self._members_changed(device)
+
+    def member_tell(self, event: str, queue: Queue, member: Member) -> None:
+        state = self.state_of(member.device)
+        self.emit(event, "agent", shapes.queue_member_event(queue.name, member, state))
+
+    def queue_available(self, queue: Queue) -> None:
+        """``Queue:NAME_avail``: whether anybody could take a call."""
+        ready = any(not m.paused and self.state_of(m.device) == "NOT_INUSE" for m in queue.members)
+        self.set_device(f"Queue:{queue.name}_avail", "NOT_INUSE" if ready else "INUSE")
+
+    def _members_changed(self, device: str) -> None:
         for queue in self.queues.values():
-            for member in queue.members:
-                if member.interface == interface:
-                    headers = shapes.queue_member_event(queue.name, member, state)
-                    self.emit("QueueMemberStatus", "agent", headers)
+            concerned = [member for member in queue.members if member.device == device]
+            for member in concerned:
+                self.member_tell("QueueMemberStatus", queue, member)
+            if concerned:
+                self.queue_available(queue)
 
     def contact_changed(self, contact: Contact, status: str) -> None:
         """A contact's status, with what follows from it (res_pjsip/pjsip_options.c)."""
@@ -102,7 +140,7 @@ class Pbx:
             self.emit("ContactStatus", "system", shapes.contact_status(contact, status))
             return
         if status == "Removed":
-            self.contacts.pop(contact.uri, None)
+            self.contacts.pop(contact.object_id, None)
             self.save()
         if before != status:
             word = "Reachable" if status == "Reachable" else "Unreachable"
@@ -122,7 +160,7 @@ class Pbx:
     ) -> Channel:
         number = self.channels_made
         self.channels_made += 1
-        uniqueid = f"{self.name}-{int(time.time())}.{number}"
+        uniqueid = f"{self.name}-{int(self.now())}.{number}"
         channel = Channel(
             name=f"PJSIP/{endpoint}-{number:08x}",
             uniqueid=uniqueid,

@@ -40,12 +40,12 @@ async def wait_in_queue(caller: Caller, channel: Channel, leg: Leg, queue: Queue
     _tell(pbx, "QueueCallerJoin", queue, waiting)
     while not leg.gone.is_set():
         member = _free(pbx, queue) if queue.callers[0] is waiting else None
-        uri = caller.uri(member.interface[6:], "") if member else ""
+        uri = caller.uri(member.endpoint, "") if member else ""
         if member is None or not uri:
             await asyncio.wait({asyncio.ensure_future(leg.gone.wait())}, timeout=RETRY_S)
             continue
-        callee, out = caller.outgoing(channel, member.interface[6:], member.name)
-        pbx.dial_event("DialBegin", channel, callee, ("DialString", member.interface[6:]))
+        callee, out = caller.outgoing(channel, member.endpoint, member.name)
+        pbx.dial_event("DialBegin", channel, callee, ("DialString", member.endpoint))
         member.in_call = True
         if await caller.ring(channel, leg, callee, out, uri, RING_S) == 200:
             return await _connected(caller, channel, leg, callee, out, queue, waiting, member)
@@ -93,7 +93,7 @@ def _free(pbx: Pbx, queue: Queue) -> Member | None:
     free = [
         member
         for member in queue.members
-        if not member.paused and pbx.device_state(member.interface[6:]) == "NOT_INUSE"
+        if not member.paused and pbx.state_of(member.device) == "NOT_INUSE"
     ]
     return min(free, key=lambda member: (member.penalty, member.last_call), default=None)
 

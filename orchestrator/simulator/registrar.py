@@ -64,7 +64,7 @@ class Registrar:
     def _security(
         self, event: str, incoming: Incoming, account: str, last: tuple[str, str]
     ) -> None:
-        now = time.time()
+        now = self.pbx.now()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}"
         host, port = self.stack.address
         headers = [
@@ -96,24 +96,18 @@ class Registrar:
         if wanted.strip() == "*" or seconds == 0:
             for contact in self.pbx.contacts_of(user):
                 if contact.uri in wanted or wanted.strip() == "*":
-                    self._remove(contact)
+                    self.remove(contact)
         elif wanted:
             self._store(incoming, endpoint, sip.uri_of(wanted), seconds)
+        now = self.pbx.now()
         listed = [
-            ("Contact", f"<{c.uri}>;expires={max(0, int(c.expires_at - time.time()))}")
+            ("Contact", f"<{c.uri}>;expires={max(0, int(c.expires_at - now))}")
             for c in self.pbx.contacts_of(user)
         ]
         incoming.reply(200, [*listed, ("Expires", str(seconds)), ("Server", AGENT)])
 
     def _store(self, incoming: Incoming, endpoint: Endpoint, uri: str, seconds: int) -> None:
-        known = self.pbx.contacts.get(uri)
-        expires_at = time.time() + max(seconds, endpoint.min_expiry_s)
-        if known is not None:
-            known.expires_at = expires_at
-            self.pbx.save()
-            return
-        for other in self.pbx.contacts_of(endpoint.name):  # max_contacts=1, remove_existing
-            self._remove(other)
+        expires_at = self.pbx.now() + max(seconds, endpoint.min_expiry_s)
         contact = Contact(
             endpoint.name,
             uri,
@@ -121,18 +115,33 @@ class Registrar:
             incoming.source,
             incoming.message.call_id,
             incoming.message.get("User-Agent"),
+            endpoint=endpoint.name,
+            reg_server=self.pbx.name,
+            qualify_s=endpoint.qualify_s,
+            qualify_timeout_s=endpoint.qualify_timeout_s,
         )
-        self.pbx.contacts[uri] = contact
-        self.pbx.save()
-        self.pbx.contact_changed(contact, "NonQualified")
-        self.watch(contact)
+        for other in self.pbx.contacts_of(endpoint.name):  # max_contacts=1, remove_existing
+            if other.object_id != contact.object_id:
+                self.remove(other)
+        self.put(contact)
+
+    def put(self, contact: Contact) -> None:
+        """Keep a contact. A new one is qualified here, whoever wrote it; a known one says nothing
+        (measured for a refresh and for ARI's PUT)."""
+        known = self.pbx.contacts.get(contact.object_id)
+        if known is not None and known.uri == contact.uri:
+            contact.status, contact.rtt_us = known.status, known.rtt_us
+        self.pbx.keep(contact)
+        if known is None and contact.aor in self.pbx.endpoints:
+            self.pbx.contact_changed(contact, "NonQualified")
+            self.watch(contact)
 
     def forget(self, aor: str) -> None:
         for contact in self.pbx.contacts_of(aor):
-            self._remove(contact)
+            self.remove(contact)
 
-    def _remove(self, contact: Contact) -> None:
-        if task := self._qualifies.pop(contact.uri, None):
+    def remove(self, contact: Contact) -> None:
+        if task := self._qualifies.pop(contact.object_id, None):
             task.cancel()
         self.pbx.contact_changed(contact, "Removed")
 
@@ -141,22 +150,26 @@ class Registrar:
         while True:
             await asyncio.sleep(SWEEP_S)
             for contact in list(self.pbx.contacts.values()):
-                if contact.expires_at and contact.expires_at < time.time():
-                    self._remove(contact)
+                if contact.expires_at and contact.expires_at < self.pbx.now():
+                    self.remove(contact)
 
     # --- qualify ---
 
     def watch(self, contact: Contact) -> None:
-        work = self._qualify(contact)
-        self._qualifies[contact.uri] = asyncio.get_running_loop().create_task(work)
+        work = self._qualify(contact.object_id)
+        self._qualifies[contact.object_id] = asyncio.get_running_loop().create_task(work)
 
-    async def _qualify(self, contact: Contact) -> None:
-        endpoint = self.pbx.endpoints[contact.aor]
-        while endpoint.qualify_s:
+    async def _qualify(self, object_id: str) -> None:
+        """By the endpoint's own settings; those in the contact are what it was when it came."""
+        while contact := self.pbx.contacts.get(object_id):
+            endpoint = self.pbx.endpoints[contact.aor]
+            if not endpoint.qualify_s:
+                return
             began = time.monotonic()
             answer = await self.stack.request(
                 self._options(contact.uri), sip.target_of(contact.uri), endpoint.qualify_timeout_s
             )
+            contact = self.pbx.contacts.get(object_id, contact)  # a refresh may have come between
             contact.rtt_us = int((time.monotonic() - began) * 1e6)
             self.pbx.contact_changed(contact, "Reachable" if answer else "Unreachable")
             await asyncio.sleep(max(0.0, endpoint.qualify_s - (time.monotonic() - began)))

@@ -39,8 +39,8 @@ def furnish(pbx: Pbx, settings: NodeSettings) -> None:
         pbx.endpoints["caller"] = Endpoint("caller", "to-customer")
         return
     for phone in PHONES:
-        name = f"Phone {phone}"
-        pbx.endpoints[phone] = Endpoint(phone, "phones", f"secret{phone}", name)
+        name, secret = f"Phone {phone}", f"secret{phone}"
+        pbx.endpoints[phone] = Endpoint(phone, "phones", secret, name, qualify_timeout_s=3.0)
     pbx.endpoints["caller"] = Endpoint("caller", "phones")
     pbx.endpoints["health"] = Endpoint("health", "serve")
     for name, context, address in (
@@ -51,7 +51,7 @@ def furnish(pbx: Pbx, settings: NodeSettings) -> None:
         pbx.endpoints[name] = Endpoint(
             name, context, contact=uri, qualify_s=2.0, qualify_timeout_s=1.0
         )
-        pbx.contacts[uri] = Contact(name, uri, 0, status="Unknown")
+        pbx.keep(Contact(name, uri, 0, status="Unknown"))
     pbx.registrations["trunk-reg"] = Registration(
         "trunk-reg",
         f"sip:{settings.provider}:{SIP_PORT}",

@@ -87,25 +87,25 @@ def contact_status(item: Contact, status: str) -> Frame:
     ]
 
 
-def contact_list(item: Contact, endpoint: Endpoint, node: str) -> Frame:
+def contact_list(item: Contact) -> Frame:
     return [
         ("ObjectType", "contact"),
         ("ObjectName", item.object_id),
         ("ViaAddr", item.via[0]),
-        ("QualifyTimeout", f"{endpoint.qualify_timeout_s:.6f}"),
+        ("QualifyTimeout", f"{item.qualify_timeout_s:.6f}"),
         ("Qualify2xxOnly", "false"),
         ("CallId", item.call_id),
-        ("RegServer", node),
+        ("RegServer", item.reg_server),
         ("PruneOnBoot", "no"),
-        ("Path", ""),
-        ("Endpoint", item.aor),
+        ("Path", item.path),
+        ("Endpoint", item.endpoint),
         ("ViaPort", str(item.via[1])),
         ("AuthenticateQualify", "no"),
         ("Uri", item.uri),
-        ("QualifyFrequency", str(int(endpoint.qualify_s))),
+        ("QualifyFrequency", str(int(item.qualify_s))),
         ("UserAgent", item.user_agent),
         ("ExpirationTime", str(int(item.expires_at))),
-        ("OutboundProxy", ""),
+        ("OutboundProxy", item.outbound_proxy),
         ("Status", item.status),
         ("RoundtripUsec", str(item.rtt_us)),
     ]
@@ -236,12 +236,12 @@ def queue_params(item: Queue) -> Frame:
 
 def _member_tail(item: Member, state: str) -> Frame:
     return [
-        ("StateInterface", item.interface),
-        ("Membership", "static"),
+        ("StateInterface", item.device),
+        ("Membership", "dynamic" if item.dynamic else "static"),
         ("Penalty", str(item.penalty)),
         ("CallsTaken", str(item.calls_taken)),
         ("LastCall", str(item.last_call)),
-        ("LastPause", "0"),
+        ("LastPause", str(item.last_pause)),
         ("LoginTime", str(item.since)),
         ("InCall", str(int(item.in_call))),
         ("Status", str(QUEUE_STATUS[state])),
