@@ -15,6 +15,7 @@ from typing import Any
 from contrib.lab.errors import LabError
 from contrib.lab.fleet_files import QUEUES, STATIC_AGENTS, agents_of, phone_numbers
 from contrib.lab.lab import Lab
+from contrib.lab.sip_refer import Habit
 
 PATIENCE_S = 60.0
 PROCESSES = 2
@@ -187,13 +188,18 @@ class Fleet:
         """Ends the calls of those phones and customers, or all."""
         self._everyone("hang_up", by=list(by))
 
+    def become(self, phones: Iterable[str], habit: Habit, user_agent: str = "lab") -> None:
+        """What they do with a REFER, and the User-Agent they say (of the next registration)."""
+        for one in phones:
+            self._crew(one).ask("become", phones=[one], habit=habit.value, user_agent=user_agent)
+
     def silence(self, phones: Iterable[str]) -> None:
         """Those phones are unplugged: they neither hear nor answer any more."""
         for one in phones:
             self._crew(one).ask("silence", phones=[one])
 
     def ring(
-        self, by: str, numbers: Sequence[str], *, pace_s: float = 0.025, hold_s: float = 0.0
+        self, by: str, numbers: Sequence[str], *, pace_s: float = 0.0125, hold_s: float = 0.0
     ) -> tuple[set[str], dict[str, str]]:
         """A customer calls each number; which phones rang for it, and the calls that failed.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contrib.lab.fleet import Fleet, Leg
@@ -89,27 +89,23 @@ def agents_in_calls(seen: Sequence[Seen]) -> set[str]:
 
 def summary(seen: Sequence[Seen]) -> dict[str, object]:
     """The calls' part of a benchmark's line."""
-    silences = [one.silence_ms for one in seen if one.fate != "cut" and one.silence_ms is not None]
+    silences = _silences(seen)
     fates = Counter(one.fate for one in seen)
+    kinds = dict.fromkeys(one.call.kind for one in seen)
     return {
         "calls_up": len(seen),
         "calls_cut": fates["cut"],
         "worst_silence_ms": max(silences, default=None),
         "median_silence_ms": round(statistics.median(silences), 1) if silences else None,
         **{fate: fates[fate] for fate in ("carried", "linked", "stayed")},
-        "by_kind": _by_kind(seen),
+        "by_kind": {kind: _of([one for one in seen if one.call.kind == kind]) for kind in kinds},
     }
 
 
-def _by_kind(seen: Sequence[Seen]) -> Mapping[str, object]:
-    kinds = dict.fromkeys(one.call.kind for one in seen)
-    return {
-        kind: {
-            **Counter(one.fate for one in seen if one.call.kind == kind),
-            "worst_silence_ms": max(
-                (one.silence_ms for one in seen if one.call.kind == kind and one.silence_ms),
-                default=None,
-            ),
-        }
-        for kind in kinds
-    }
+def _silences(seen: Sequence[Seen]) -> list[float]:
+    return [one.silence_ms for one in seen if one.fate != "cut" and one.silence_ms is not None]
+
+
+def _of(seen: Sequence[Seen]) -> dict[str, object]:
+    fates = Counter(one.fate for one in seen)
+    return {**fates, "worst_silence_ms": max(_silences(seen), default=None)}

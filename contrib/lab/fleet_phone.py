@@ -40,7 +40,7 @@ class Phone(Agent):
         else:
             self.send(self._rings(request), source)
             if not given_up:  # an INVITE that comes again hears the ringing once more
-                self._in_background(self._ring(request, source))
+                self.in_background(self._ring(request, source))
 
     def _rings(self, request: Message) -> bytes:
         return respond(request, "180 Ringing", self._tag, [("Contact", self.contact)])

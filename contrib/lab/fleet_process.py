@@ -17,7 +17,7 @@ from typing import Any
 
 from contrib.lab.fleet_phone import Phone
 from contrib.lab.reporting import address_of, tell
-from contrib.lab.sip import Account, Agent, Call, NoAnswer, Refused, account_for
+from contrib.lab.sip import Account, Agent, Call, Habit, NoAnswer, Refused, account_for
 from contrib.lab.sip_message import uri_in
 
 AT_ONCE = 20
@@ -153,6 +153,13 @@ class Place:
         doomed = [leg for leg in self.legs if not by or leg.name in by]
         await asyncio.gather(*(leg.call.hang_up() for leg in doomed))
         return {"hung_up": len(doomed)}
+
+    async def become(self, phones: Sequence[str], habit: str, user_agent: str) -> dict[str, object]:
+        """From now on those phones do that with a REFER, and call themselves so."""
+        for name in phones:
+            self.phones[name].habit = Habit(habit)
+            self.phones[name].user_agent = user_agent
+        return {}
 
     async def silence(self, phones: Sequence[str]) -> dict[str, object]:
         """Those phones neither hear nor answer any more, as if unplugged."""

@@ -23,6 +23,7 @@ class Transactions(asyncio.DatagramProtocol):
 
     def __init__(self, user: str) -> None:
         self.user = user
+        self.user_agent = "lab"
         self.local: Address = ("", 0)
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: dict[str, asyncio.Queue[Message]] = {}
@@ -96,7 +97,7 @@ class Transactions(asyncio.DatagramProtocol):
             ("Via", f"SIP/2.0/UDP {host}:{port};rport;branch={branch}"),
             ("Max-Forwards", "70"),
             ("Contact", self.contact),
-            ("User-Agent", "lab"),
+            ("User-Agent", self.user_agent),
         ]
         return build(f"{method} {uri} SIP/2.0", [*own, *headers], body)
 
