@@ -12,9 +12,15 @@ from typing import Any
 
 from immutables import Map
 
+from orchestrator.core.evacuating.records import (
+    evacuation_from_json,
+    habits_from_json,
+    habits_to_json,
+)
 from orchestrator.core.events import MoveRequested
 from orchestrator.core.rulebook import memory as rule_memory
 from orchestrator.core.state import (
+    Habit,
     Hold,
     Move,
     MoveReport,
@@ -27,8 +33,9 @@ from orchestrator.core.words import AtDeadline, DrainMode, MoveKind, Phase
 FORMAT = 1
 # Of a move: what is asked anew after a restart is left out.
 _TRANSIENT = frozenset(
-    {"pending", "results", "attempt", "retry_lived_s", "phase_lived_s", "lone_lived_s"}
-)
+    {"pending", "results", "attempt", "retry_lived_s", "phase_lived_s", "lone_lived_s",
+     "since_lived_s"}
+)  # fmt: skip
 _ENUMS: dict[str, type[StrEnum]] = {
     "kind": MoveKind, "mode": DrainMode, "at_deadline": AtDeadline,
 }  # fmt: skip
@@ -61,6 +68,7 @@ class Durable:
     waiting: Waiting | None = None
     nodes: Map[str, NodeRecord] = field(default_factory=Map)
     rules: RuleMemory = field(default_factory=Map)
+    habits: Map[str, Habit] = field(default_factory=Map)
 
     def onto(self, state: Pair) -> Pair:
         """A fresh picture with these memories; it learns before it decides."""
@@ -87,6 +95,7 @@ class Durable:
             next_move=self.next_move,
             waiting=self.waiting,
             rules=self.rules,
+            habits=self.habits,
         )
 
 
@@ -110,6 +119,7 @@ def to_json(state: Pair) -> dict[str, object]:
             for name, node in sorted(state.nodes.items())
         },
         "rules": rule_memory.to_json(state.rules),
+        "habits": habits_to_json(state.habits),
     }
 
 
@@ -124,7 +134,7 @@ def from_json(data: Mapping[str, Any]) -> Durable:
         active_since=data["active_since"],
         epoch=data["epoch"],
         hold=Hold(**data["hold"]) if data["hold"] else None,
-        move=Move(**_typed(data["move"])) if data["move"] else None,
+        move=_move(data["move"]),
         history=tuple(MoveReport(**_typed(report)) for report in data["history"]),
         next_command=data["next_command"],
         next_move=data["next_move"],
@@ -138,7 +148,15 @@ def from_json(data: Mapping[str, Any]) -> Durable:
             for name, node in data["nodes"].items()
         }),
         rules=rule_memory.from_json(data["rules"]),
+        habits=Map(habits_from_json(data.get("habits", {}))),
     )  # fmt: skip
+
+
+def _move(data: Mapping[str, Any] | None) -> Move | None:
+    if not data:
+        return None
+    evacuation = evacuation_from_json(data.get("evacuation"))
+    return replace(Move(**{**_typed(data), "evacuation": None}), evacuation=evacuation)
 
 
 def _plain(value: object) -> object:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from immutables import Map
 
-from orchestrator.core import failover, verdict
+from orchestrator.core import evacuation, failover, verdict
 from orchestrator.core.commands import AnyCommand
 from orchestrator.core.durable import Durable
 from orchestrator.core.events import (
@@ -22,10 +22,13 @@ from orchestrator.core.events import (
     Event,
     ExtendRequested,
     HoldRequested,
+    LegSeen,
     MoveRequested,
     Observed,
     OperatorEvent,
+    PhoneProbed,
     PictureLost,
+    ProbeRequested,
     ReleaseRequested,
     Tick,
 )
@@ -43,8 +46,9 @@ from orchestrator.core.words import Phase, Severity
 
 _OPERATORS = (
     MoveRequested, AbortRequested, ExtendRequested, HoldRequested, ReleaseRequested,
+    ProbeRequested,
 )  # fmt: skip
-_CORE = (Tick, Observed, PictureLost, AddressSeen, CommandDone, *_OPERATORS)
+_CORE = (Tick, Observed, PictureLost, AddressSeen, CommandDone, LegSeen, PhoneProbed, *_OPERATORS)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,10 @@ def _take(work: Work, event: Event) -> None:
         work.state = verdict.tick(work.state, work.now, work.policy)
     elif isinstance(event, CommandDone):
         command_done(work, event)
+    elif isinstance(event, LegSeen):
+        evacuation.leg_seen(work, event)
+    elif isinstance(event, PhoneProbed):
+        evacuation.phone_probed(work, event)
     elif isinstance(event, PictureLost | AddressSeen) and event.node in work.state.nodes:
         work.state = observe_all(work.state, (event,), work.now, work.policy)
         if isinstance(event, AddressSeen):
@@ -153,4 +161,5 @@ def _go_on(work: Work) -> None:
     failover.run(work)
     if work.state.move is None and work.state.phase is Phase.STEADY:
         keep_up(work)
+    evacuation.keep_probing(work)
     keep_mirrored(work)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from immutables import Map
 
+from orchestrator.core import evacuation
 from orchestrator.core.events import MoveRequested
 from orchestrator.core.machine.drain import calls_on
 from orchestrator.core.machine.gates import refusal, target_of
@@ -55,6 +56,7 @@ def begin(work: Work, request: MoveRequested) -> tuple[bool, str]:
         calls_at_start=calls_on(work.node(old)),
         phase_lived_s=state.lived_s,
         force=request.force,
+        evacuate=request.evacuate and not failover,
     )
     work.set(
         move=move, phase=first, phase_since=work.now, next_move=move.number + 1,
@@ -74,6 +76,7 @@ def run(work: Work) -> None:
     for _ in range(PASSES):
         if work.state.move is None:
             return
+        evacuation.break_off(work)
         row, why = _next(work)
         if row is None:
             return
@@ -186,6 +189,7 @@ def _enter(work: Work, phase: Phase, sentence: str, turning: bool) -> None:
 
 def end(work: Work, ending: Ending, sentence: str) -> None:
     """Write the move into the history and tell people; held ends call a human."""
+    evacuation.break_off(work, ended=True)
     move, active = work.move, work.state.active
     if ending is Ending.ROLLED_BACK:
         active = move.from_node
@@ -193,11 +197,16 @@ def end(work: Work, ending: Ending, sentence: str) -> None:
         active = move.to_node if move.promoted else move.from_node
     if ending is Ending.ROLLED_BACK and move.turned:
         sentence = f"{move.turned}; {sentence}"
+    calls = evacuation.summary(move)
+    if calls:
+        sentence += f"; {calls}"
+    fared = evacuation.tally(move)
     outcome = Ending.ABORTED if ending is Ending.ROLLED_BACK and move.aborting else ending
     report = MoveReport(
         number=move.number, kind=move.kind, from_node=move.from_node, to_node=move.to_node,
         by=move.by, reason=move.reason, started_at=move.started_at, ended_at=work.now,
-        outcome=str(outcome), sentence=sentence, cut=move.cut,
+        outcome=str(outcome), sentence=sentence, cut=move.cut, carried=fared.carried,
+        linked=fared.linked, stayed=fared.stayed, lost=fared.lost,
     )  # fmt: skip
     since = work.state.active_since if active == work.state.active else work.now
     work.set(
@@ -211,7 +220,7 @@ def end(work: Work, ending: Ending, sentence: str) -> None:
     title = f"{move.kind} to {move.to_node}: {outcome}"
     took = f"{sentence} (after {work.now - move.started_at:.2f} s)"
     cut = f"; cut off: {'; '.join(move.cut)}" if move.cut else ""
-    good = ending is Ending.ACTIVE and not cut
+    good = ending is Ending.ACTIVE and not cut and not fared.lost
     work.tell(Severity.INFO if good else Severity.WARNING, title, took + cut)
 
 

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from immutables import Map
 
+from orchestrator.core.evacuating.records import Habit as Habit
+from orchestrator.core.evacuating.records import Probing as Probing
 from orchestrator.core.events import Fields
 from orchestrator.core.machine.records import Answer as Answer
 from orchestrator.core.machine.records import Asked as Asked
@@ -232,6 +234,8 @@ class Pair:
     waiting: Waiting | None = None
     answers: tuple[Answer, ...] = ()  # to the requests of the last step
     last_tick: float | None = None
+    habits: Map[str, Habit] = field(default_factory=Map)  # by User-Agent
+    probing: Probing | None = None
 
     def standby(self, policy: Policy) -> str:
         """The node that is not active; empty while it is not known who is."""

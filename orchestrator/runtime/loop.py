@@ -57,6 +57,7 @@ _CHANGES_STATE = (
 # Command ids that no intent was written for may be used again: nothing was done under them.
 _DURABLE_FIELDS = (
     "phase", "active", "epoch", "hold", "move", "history", "next_command", "next_move",
+    "habits",
 )  # fmt: skip
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from orchestrator.core import evacuation
 from orchestrator.core.commands import HangUp
 from orchestrator.core.language.durations import say_duration
 from orchestrator.core.machine.drain import Progress, progress, words_for
 from orchestrator.core.machine.flags import set_maintenance
 from orchestrator.core.machine.phases import Plan, Result, plan_of
 from orchestrator.core.machine.work import Outcome, Status, Work
+from orchestrator.core.policy import EvacuationPolicy
 from orchestrator.core.state import Channel
 from orchestrator.core.words import AtDeadline, Severity
 
@@ -19,27 +21,58 @@ LONE_FOR_S = 2.0  # the last leg of a call that ends (or is transferred) looks s
 def draining(work: Work) -> Outcome:
     """Wait for the calls of the old active; act on its deadline."""
     move, now = work.move, work.now
+    carrying = evacuation.wanted(work)
+    if carrying is not None:
+        evacuation.drive(work, carrying)
     seen = progress(work.state, work.policy, move, now)
     if plan_of(move) is Plan.OVERLAP and work.node(move.from_node).can_set_maintenance:
         for trunk in work.policy.trunks:
             set_maintenance(work, move.from_node, trunk.endpoint, True)
+    if seen.known and evacuation.is_under_way(work):
+        return None  # each call comes out within a few times the site's patience
     if seen.known and not seen.channels:
         return _stuck_only(work, seen.stuck)
     if move.lone_lived_s is not None:
         work.set_move(lone_lived_s=None)
+    if carrying is not None and seen.known:
+        _tell_left(work, carrying, seen)
     if move.deadline_at is None or now < move.deadline_at:
         return None
     if move.at_deadline is AtDeadline.ABORT:
         return (Result.ABORT, f"its deadline came with {seen.calls} calls still up")
     if move.at_deadline is AtDeadline.CUT and seen.known:
         return _cut(work, seen)
-    _warn(work, seen)
+    if carrying is None or move.at_deadline is AtDeadline.WAIT or not seen.known:
+        _warn(work, seen)
     return None
+
+
+def _tell_left(work: Work, policy: EvacuationPolicy, seen: Progress) -> None:
+    """Say once what could not be carried over: those calls are waited for."""
+    begun = work.move.evacuation
+    if begun is None or begun.told or work.now - begun.since < policy.patience_s:
+        return
+    lines = evacuation.left(work, policy)
+    if not lines:
+        return
+    evacuation.told(work)
+    old, new = work.move.from_node, work.move.to_node
+    work.tell(
+        Severity.WARNING,
+        f"{seen.calls} calls stay on {old}",
+        f"Not carried over to {new}: {'; '.join(lines)}. The drain of {old} waits for them. You"
+        " can: wait until they have ended, ask the people to end them, or abort.",
+    )
+
+
+def _drained(work: Work, how: str) -> Outcome:
+    said = evacuation.summary(work.move)
+    return (Result.DONE, f"{how}; {said}" if said else how)
 
 
 def _stuck_only(work: Work, stuck: tuple[Channel, ...]) -> Outcome:
     if not stuck:
-        return (Result.DONE, "no call is left on it")
+        return _drained(work, "no call is left on it")
     since = work.move.lone_lived_s
     if since is None:
         work.set_move(lone_lived_s=work.state.lived_s)
@@ -56,7 +89,7 @@ def _stuck_only(work: Work, stuck: tuple[Channel, ...]) -> Outcome:
         )
     if status is None:
         return None
-    return (Result.DONE, f"only {len(stuck)} stuck channels were left, they were hung up")
+    return _drained(work, f"only {len(stuck)} stuck channels were left, they were hung up")
 
 
 def _cut(work: Work, seen: Progress) -> Outcome:
@@ -72,7 +105,7 @@ def _cut(work: Work, seen: Progress) -> Outcome:
         work.set_move(cut=(*move.cut, *fresh))
         return None
     if move.attempt > CUT_ROUNDS:
-        return (Result.DONE, f"its deadline came: {len(move.cut)} channels were cut")
+        return _drained(work, f"its deadline came: {len(move.cut)} channels were cut")
     pause = work.state.lived_s + CUT_PAUSE_S
     work.set_move(attempt=move.attempt + 1, retry_lived_s=pause)
     return None

@@ -23,6 +23,7 @@ def refusal(work: Work, request: MoveRequested, automatic: bool) -> str:
     return (
         _by_phase(work, automatic)
         or _by_target(work, request)
+        or _by_evacuation(work, request)
         or _by_hours(work, request)
         or _by_health(work, request)
     )
@@ -54,6 +55,23 @@ def _by_target(work: Work, request: MoveRequested) -> str:
         return f"{new} is active already"
     if not state.active and request.kind is not MoveKind.FAILOVER:
         return f"it is not known which node is active; ask: failover --to {new}"
+    return ""
+
+
+def _by_evacuation(work: Work, request: MoveRequested) -> str:
+    if not request.evacuate:
+        return ""
+    if request.kind is MoveKind.FAILOVER:
+        return (
+            "a failover carries no calls over, since it counts on nothing of the old active; ask"
+            " for a switchover, or leave the evacuation out"
+        )
+    if work.policy.evacuation is None:
+        return (
+            "no call can be carried over: configure `evacuation:` with the User-Agents of phones"
+            " that follow a REFER, and include extensions-evacuate.conf on both nodes; or ask"
+            " again without the evacuation, then the calls are waited for"
+        )
     return ""
 
 

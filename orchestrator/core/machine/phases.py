@@ -54,7 +54,8 @@ WORK: dict[Phase, str] = {
     Phase.PREPARING: "check the readiness of {new}; find out the mode by a test call's Contact",
     Phase.TAKING_TRUNKS: "{new} registers the trunks",
     Phase.REDIRECTING: "raise the drain flag on {old}: its dialplan sends new calls to {new}",
-    Phase.DRAINING: "wait until the calls on {old} have ended; hang up stuck channels",
+    Phase.DRAINING: "wait until the calls on {old} have ended, or carry them over to {new} where"
+    " that was asked for; hang up stuck channels",
     Phase.FENCING: "make certain that {old} can serve nothing",
     Phase.MOVING_ADDRESS: "take the address from {old}, checked; then {new} adds it (new epoch)",
     Phase.RELEASING_TRUNKS: "{old} unregisters the trunks",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from immutables import Map
 
 from orchestrator.core.commands import AnyCommand
+from orchestrator.core.evacuating.records import Evacuation
 from orchestrator.core.events import MoveRequested, OperatorEvent
 from orchestrator.core.words import AtDeadline, DrainMode, MoveKind
 
@@ -81,6 +82,8 @@ class Move:
     vouched: str = ""  # why the old active serves nothing although its host may hold the address
     touched: bool = False  # the old active was asked to give the address up
     turned: str = ""  # the sentence with which it last changed its direction
+    evacuate: bool = False  # its calls are carried over at once, not when the deadline comes
+    evacuation: Evacuation | None = None  # once calls began to be carried over
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +101,7 @@ class MoveReport:
     outcome: str  # active | rolled-back | aborted | held
     sentence: str
     cut: tuple[str, ...] = ()
+    carried: int = 0  # calls that the new node has
+    linked: tuple[str, ...] = ()  # calls that went on over both nodes, in words
+    stayed: tuple[str, ...] = ()  # calls that could not be carried over, each with the reason
+    lost: tuple[str, ...] = ()  # calls that ended on the way

@@ -1,0 +1,1 @@
+"""The parts of an evacuation: which calls, how each leg, how each call fares, what is learned."""

@@ -1,0 +1,196 @@
+"""Carries calls over during a drain: sends what may be sent, follows each call to its fate.
+
+Level-triggered: each step looks at both nodes' channels and at what the dialplan told
+(``LegSeen``), settles what is settled, then sends more. Nothing is ever sent towards a node that is
+not seen to be well now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.core.commands import HangUp, Rejoin
+from orchestrator.core.evacuating import habits
+from orchestrator.core.evacuating.book import is_seen, may_send, put, settle, under_way
+from orchestrator.core.evacuating.planner import plan_calls
+from orchestrator.core.evacuating.records import (
+    RESTARTED,
+    CallFate,
+    CarriedCall,
+    CarriedLeg,
+    Evacuation,
+)
+from orchestrator.core.evacuating.sending import key_of, order, send
+from orchestrator.core.evacuating.settling import (
+    Place,
+    came_itself,
+    fate_now,
+    is_whole,
+    looked_at,
+    place_of,
+)
+from orchestrator.core.machine.work import Status, Work
+from orchestrator.core.policy import EvacuationPolicy
+from orchestrator.core.state import Node
+from orchestrator.core.words import AtDeadline, Carry, LegStep, ReferHabit
+
+LINGERS_S = 1.0  # an old leg that its phone has left ends within this, or is ended
+
+
+def wanted(work: Work) -> EvacuationPolicy | None:
+    """The site's way of carrying calls over, when this drain shall do it now."""
+    move = work.move
+    overdue = move.deadline_at is not None and work.now >= move.deadline_at
+    asked = move.evacuate or (move.at_deadline is AtDeadline.EVACUATE and overdue)
+    return work.policy.evacuation if asked else None
+
+
+def drive(work: Work, policy: EvacuationPolicy) -> None:
+    """One look: settle what has settled, hurry what hangs, send what may be sent."""
+    if work.move.evacuation is None:
+        work.set_move(evacuation=Evacuation(work.now))
+        work.note(f"calls on {work.move.from_node} are carried over to {work.move.to_node}")
+    old = work.node(work.move.from_node)
+    known = is_seen(work, old)
+    for call in under_way(work.move):
+        _follow(work, call, policy, known)
+    if may_send(work):
+        send(work, policy, plan_calls(old, work.policy, policy, work.state.habits))
+
+
+# --- following one call -------------------------------------------------------------------------
+
+
+def _follow(work: Work, call: CarriedCall, policy: EvacuationPolicy, known: bool) -> None:
+    old, new = work.node(work.move.from_node), work.node(work.move.to_node)
+    call = looked_at(call, old, new, known)
+    if call.since_lived_s == RESTARTED:
+        if not known:
+            return
+        if is_whole(call, old):  # it was never sent, or is back: planned anew
+            settle(work, call, CallFate.STAYED, "the orchestrator was restarted meanwhile")
+            return
+        call = replace(call, since_lived_s=work.state.lived_s)
+    _honour(work, call, new)
+    put(work, call)
+    fate = fate_now(call, new)
+    if fate is not None:
+        settle(work, call, fate, _reason(call, fate))
+        return
+    _end_left_legs(work, call, new)
+    if known and work.state.lived_s - call.since_lived_s >= policy.patience_s:
+        _hurry(work, call, new)
+
+
+def _reason(call: CarriedCall, fate: CallFate) -> str:
+    return "the other one never came" if fate is CallFate.LOST else call.why
+
+
+def _honour(work: Work, call: CarriedCall, new: Node) -> None:
+    for leg in call.legs:
+        if leg.user_agent and leg.arrived and came_itself(leg, new):
+            habits.learn(work, leg.user_agent, ReferHabit.HONOURS, leg.plan.endpoint)
+
+
+def _end_left_legs(work: Work, call: CarriedCall, new: Node) -> None:
+    """Asterisk takes a phone that reported the 401 for one that refused: its old leg is ended."""
+    waited_s = work.state.lived_s - call.since_lived_s
+    for leg in call.legs:
+        crossing = place_of(leg, new) is Place.CROSSING
+        if crossing and (leg.step is LegStep.CHALLENGED or waited_s >= LINGERS_S):
+            _end_leg(work, leg)
+
+
+def _end_leg(work: Work, leg: CarriedLeg) -> None:
+    work.ask(
+        f"end the old leg {leg.plan.channel}, its phone is on the other node",
+        lambda i, e, t: HangUp(
+            id=i, epoch=e, timeout_s=t, node=work.move.from_node, channels=(leg.plan.channel,)
+        ),
+    )
+
+
+# --- a call that hangs --------------------------------------------------------------------------
+
+
+def _hurry(work: Work, call: CarriedCall, new: Node) -> None:
+    """It is neither here nor there for too long."""
+    places = {place_of(leg, new) for leg in call.legs}
+    if not places & {Place.OLD, Place.CROSSING, Place.BACK}:
+        _ended(work, call)
+    elif places <= {Place.NEW, Place.CROSSING}:
+        settle(work, call, CallFate.CARRIED)  # an old leg without a phone is left; it ends
+    elif call.back or call.rescued:
+        _give_up(work, call, places)
+    elif _refused(work, call):
+        settle(work, call, CallFate.STAYED, _status(work, call) or "")
+    else:
+        _blame(work, call, new)
+        if places & {Place.NEW, Place.CROSSING, Place.LINKED}:
+            _rescue(work, call, new)
+        else:
+            call_back(work, call)
+
+
+def _status(work: Work, call: CarriedCall) -> Status:
+    """What became of the order to send it; None: not known (yet, or since a restart)."""
+    return work.move.results.get(key_of(call))
+
+
+def _refused(work: Work, call: CarriedCall) -> bool:
+    """The order failed, and nothing shows that it was carried out all the same."""
+    moved = any(leg.step or leg.arrived or leg.gone for leg in call.legs)
+    return bool(_status(work, call)) and not moved
+
+
+def _ended(work: Work, call: CarriedCall) -> None:
+    """No leg is on the old node any more, and not all are on the new one."""
+    if _status(work, call) and not any(leg.step or leg.arrived for leg in call.legs):
+        settle(work, call, CallFate.STAYED, "it was not sent, and ended by itself")
+    else:
+        settle(work, call, CallFate.LOST, "it ended on the way, or its phones did not come")
+
+
+def _give_up(work: Work, call: CarriedCall, places: set[Place]) -> None:
+    if call.back and not places & {Place.NEW, Place.CROSSING}:
+        settle(work, call, CallFate.STAYED)
+    else:
+        settle(work, call, CallFate.LOST, "its legs could not be brought together")
+
+
+def _blame(work: Work, call: CarriedCall, new: Node) -> None:
+    """Who was sent a REFER and has shown nothing since does not follow one."""
+    for leg in call.legs:
+        silent = leg.step is None and place_of(leg, new) is Place.OLD
+        if silent and leg.user_agent and _status(work, call) == "" and may_send(work):
+            habits.learn(work, leg.user_agent, ReferHabit.IGNORES, leg.plan.endpoint)
+
+
+def call_back(work: Work, call: CarriedCall, why: str = "") -> CarriedCall:
+    """Bring the legs that are left back together on the old node."""
+    late = [leg.plan.endpoint or leg.plan.channel for leg in call.legs if not leg.arrived]
+    why = why or call.why or f"{' and '.join(late)} did not come in time"
+    call = replace(call, back=True, why=why, since_lived_s=work.state.lived_s)
+    put(work, call)
+    channels = tuple(leg.plan.channel for leg in call.legs if not leg.gone)
+    work.send(
+        f"bring call {call.id} back",
+        lambda i, e, t: Rejoin(
+            id=i, epoch=e, timeout_s=t, node=work.move.from_node, call=call.id, channels=channels
+        ),
+    )
+    return call
+
+
+def _rescue(work: Work, call: CarriedCall, new: Node) -> None:
+    """One leg is over and the other is not: that one is linked, so that they talk again."""
+    left = {
+        leg.uniqueid: replace(leg, plan=replace(leg.plan, carry=Carry.LINK), step=None)
+        for leg in call.legs
+        if place_of(leg, new) in (Place.OLD, Place.BACK)
+    }
+    legs = tuple(left.get(leg.uniqueid, leg) for leg in call.legs)
+    call = replace(call, legs=legs, rescued=True, since_lived_s=work.state.lived_s)
+    put(work, call)
+    if left and may_send(work):
+        order(work, call, tuple(left.values()), f"link what is left of call {call.id}")

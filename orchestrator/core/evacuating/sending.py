@@ -1,0 +1,99 @@
+"""Sends calls over, as many at a time as the site allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.core.commands import Evacuate
+from orchestrator.core.evacuating import habits
+from orchestrator.core.evacuating.book import calls_of, put, under_way
+from orchestrator.core.evacuating.planner import CallPlan
+from orchestrator.core.evacuating.records import CallFate, CarriedCall, CarriedLeg
+from orchestrator.core.machine.work import Work
+from orchestrator.core.policy import EvacuationPolicy
+
+
+def key_of(call: CarriedCall) -> str:
+    """The name of the order to send it, within the move."""
+    return f"carry call {call.id}"
+
+
+def send(work: Work, policy: EvacuationPolicy, plans: tuple[CallPlan, ...]) -> None:
+    """Send what may be sent now; write down what stays, and why."""
+    free = policy.at_once - len(under_way(work.move))
+    records = {call.key: call for call in calls_of(work.move)}
+    for plan in plans:
+        known = records.get(plan.key)
+        if known is not None and (known.final or known.fate is not CallFate.STAYED):
+            continue
+        if plan.passing:
+            continue
+        if not plan.legs:
+            stays = known or CarriedCall(plan.key, "", plan.words, CallFate.STAYED)
+            put(work, replace(stays, why=plan.why))
+        elif free > 0 and not _must_wait(work, plan):
+            _begin(work, plan, known.tries + 1 if known else 1)
+            free -= 1
+
+
+def order(work: Work, call: CarriedCall, legs: tuple[CarriedLeg, ...], key: str) -> None:
+    """Ask for these legs of the call to be sent."""
+    policy, plans = work.policy.evacuation, tuple(leg.plan for leg in legs)
+    variables = policy.variables if policy else ()
+    work.ask(
+        key,
+        lambda i, e, t: Evacuate(
+            id=i, epoch=e, timeout_s=t, node=work.move.from_node, to_node=work.move.to_node,
+            call=call.id, legs=plans, variables=variables,
+        ),
+    )  # fmt: skip
+
+
+def _must_wait(work: Work, plan: CallPlan) -> bool:
+    """Of phones that were never seen to follow, one call goes first: it may be lost."""
+    mine = {
+        leg.user_agent
+        for leg in plan.legs
+        if leg.user_agent and not habits.is_proven(leg.user_agent, work.state.habits)
+    }
+    others = {leg.user_agent for call in under_way(work.move) for leg in call.legs}
+    return bool(mine & others)
+
+
+def _begin(work: Work, plan: CallPlan, tries: int) -> None:
+    evacuation = work.move.evacuation
+    assert evacuation is not None
+    number = evacuation.next_id
+    work.set_move(evacuation=replace(evacuation, next_id=number + 1))
+    call = CarriedCall(
+        plan.key, f"{work.move.number}-{number}", plan.words, CallFate.UNDER_WAY,
+        tuple(_placed(work, leg) for leg in plan.legs), tries=tries, asked_at=work.now,
+        since_lived_s=work.state.lived_s,
+    )  # fmt: skip
+    put(work, call)
+    order(work, call, call.legs, key_of(call))
+
+
+def _placed(work: Work, leg: CarriedLeg) -> CarriedLeg:
+    """A caller's place in line on the new node: behind those who went before him."""
+    if not leg.plan.position:
+        return leg
+    ahead = sum(
+        _is_ahead(work, call, other)
+        for call in calls_of(work.move)
+        for other in call.legs
+        if other.plan.position and other.plan.queue == leg.plan.queue
+    )
+    return replace(leg, plan=replace(leg.plan, position=leg.plan.position + ahead))
+
+
+def _is_ahead(work: Work, call: CarriedCall, other: CarriedLeg) -> bool:
+    """Whether he waits on the new node, or has left the old node's line for it."""
+    here, there = (
+        work.node(name).queues.get(other.plan.queue)
+        for name in (work.move.from_node, work.move.to_node)
+    )
+    if other.arrived:
+        return there is not None and other.arrived_as in there.callers
+    on_the_way = call.fate is CallFate.UNDER_WAY
+    return on_the_way and (here is None or other.uniqueid not in here.callers)

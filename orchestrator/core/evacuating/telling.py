@@ -1,0 +1,70 @@
+"""What people are told of an evacuation. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.core.evacuating.book import calls_of
+from orchestrator.core.evacuating.records import CallFate, CarriedCall
+from orchestrator.core.state import Move
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the calls of a move fare; lists in words, with the reason."""
+
+    under_way: int
+    carried: int
+    linked: tuple[str, ...]
+    stayed: tuple[str, ...]
+    lost: tuple[str, ...]
+
+    @property
+    def any(self) -> bool:
+        return bool(self.under_way or self.carried or self.linked or self.stayed or self.lost)
+
+
+def tally(move: Move) -> Tally:
+    """The move's calls by their fate."""
+    calls = calls_of(move)
+
+    def count(fate: CallFate) -> int:
+        return sum(call.fate is fate for call in calls)
+
+    def listed(fate: CallFate) -> tuple[str, ...]:
+        return tuple(_line(call) for call in calls if call.fate is fate)
+
+    return Tally(
+        count(CallFate.UNDER_WAY),
+        count(CallFate.CARRIED),
+        listed(CallFate.LINKED),
+        listed(CallFate.STAYED),
+        listed(CallFate.LOST),
+    )
+
+
+def summary(move: Move) -> str:
+    """One part of a sentence: ``30 calls carried to pbx-b, 1 stayed (1001 with 600: ...)``."""
+    seen = tally(move)
+    if not seen.any:
+        return ""
+    parts = [f"{_calls(seen.carried)} carried to {move.to_node}"]
+    parts += [f"{seen.under_way} under way"] if seen.under_way else []
+    parts += [
+        f"{len(lines)} {word} ({'; '.join(lines)})"
+        for lines, word in (
+            (seen.linked, f"went on through {move.from_node}, linked"),
+            (seen.stayed, f"stayed on {move.from_node}"),
+            (seen.lost, "ended on the way"),
+        )
+        if lines
+    ]
+    return ", ".join(parts)
+
+
+def _calls(count: int) -> str:
+    return f"{count} call{'' if count == 1 else 's'}"
+
+
+def _line(call: CarriedCall) -> str:
+    return f"{call.words}: {call.why}" if call.why else call.words
