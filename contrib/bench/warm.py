@@ -87,12 +87,17 @@ def one_run(event: str, asterisk: int) -> dict[str, object]:
     with staged(asterisk) as scene:
         scene.fleet.register()
         scene.fleet.staff()
-        ready = scene.until_warm()
+        ready, agents = scene.until_warm()
         scene.begin(mix())
         told, since = EVENTS[event](scene)
         refused = scene.refused(since)
         version = scene.lab.plan.asterisk
-    facts = {"calls_refused": refused, "asterisk": version, "phones_ready": ready}
+    facts = {
+        "calls_refused": refused,
+        "asterisk": version,
+        "phones_ready": ready,
+        "agents_ready": agents,
+    }
     return {"event": event, **told, **facts}
 
 

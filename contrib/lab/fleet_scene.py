@@ -12,7 +12,7 @@ from contrib.demo.witnesses import Witness
 from contrib.lab.errors import LabError
 from contrib.lab.fleet import Fleet
 from contrib.lab.fleet_calls import Planned, Seen, agents_in_calls, judge, place
-from contrib.lab.fleet_files import QUEUES, agents_of
+from contrib.lab.fleet_files import AGENTS_PER_QUEUE, QUEUES, agents_of
 from contrib.lab.lab import Lab
 from contrib.lab.service import Service
 
@@ -61,19 +61,29 @@ class Scene:
     calls: Sequence[Planned] = ()
     new: list[NewCalls] = field(default_factory=list)
 
-    def until_warm(self) -> int:
-        """Waits until pbx-b reaches every phone; how many it reaches when the wait is over."""
-        deadline = time.monotonic() + READY_WITHIN_S
-        while (known := self.reachable_on_b()) < len(self.fleet.numbers):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.5)
-        return known
+    def until_warm(self) -> tuple[int, int]:
+        """Waits until pbx-b reaches every phone and has every agent in the right queue, and pause.
 
-    def reachable_on_b(self) -> int:
-        """The phones that pbx-b could ring, by its own qualify."""
-        told = self.lab.node("b").cli("pjsip show contacts")
-        return sum(" Avail " in line and "Contact:  2" in line for line in told.splitlines())
+        How many phones and agents it has when the wait is over.
+        """
+        wanted = (len(self.fleet.numbers), len(QUEUES) * AGENTS_PER_QUEUE)
+        deadline = time.monotonic() + READY_WITHIN_S
+        while (found := self.on_b()) != wanted and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found
+
+    def on_b(self) -> tuple[int, int]:
+        """The phones that pbx-b could ring, by its own qualify, and the agents it has right."""
+        node, ready, agents = self.lab.node("b"), 0, 0
+        for line in node.cli("pjsip show contacts").splitlines():
+            ready += " Avail " in line and "Contact:  2" in line
+        for queue in QUEUES:
+            paused = set(self.fleet.paused(queue))
+            for line in node.cli(f"queue show q{queue}").splitlines():
+                if "(PJSIP/2" in line:
+                    number = line.partition("(PJSIP/")[2][:4]
+                    agents += ("paused" in line) == (number in paused)
+        return ready, agents
 
     def begin(self, calls: Sequence[Planned]) -> None:
         """Places the calls, and new ones all the time; from the return on silences count."""

@@ -1,0 +1,135 @@
+"""200 phones, 40 agents, 30 calls on a real pair: who notices a crash, a move, an evacuation."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from contrib.lab.fleet_calls import Planned, Seen, mix
+from contrib.lab.fleet_files import AGENTS_PER_QUEUE, QUEUES
+from contrib.lab.fleet_scene import SETTLE_S, Rung, Scene, staged
+from contrib.lab.sip_refer import Habit
+
+AGENTS = AGENTS_PER_QUEUE * len(QUEUES)
+FEW = 120
+MEDIAN_MS, WORST_MS = 100, 300
+
+
+@pytest.fixture(params=[22, 16], ids=["asterisk22", "asterisk16"])
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def office(version: int) -> Iterator[Scene]:
+    """200 phones and 40 agents, all of them known on pbx-b."""
+    with staged(version) as scene:
+        scene.fleet.register()
+        scene.fleet.staff()
+        assert scene.until_warm() == (200, AGENTS), "pbx-b knows every phone and agent"
+        yield scene
+
+
+@pytest.fixture
+def few(version: int) -> Iterator[Scene]:
+    """As many phones as are needed for conversations; they are not registered yet."""
+    with staged(version, FEW) as scene:
+        yield scene
+
+
+def conversations(count: int) -> list[Planned]:
+    return [Planned("phone", f"{2041 + n}", f"{2081 + n}") for n in range(count)]
+
+
+def nobody_noticed(scene: Scene, rung: Rung) -> None:
+    assert not rung.missing, rung.why_not
+    assert (rung.queues_served, rung.wrongly) == (len(QUEUES), ()), rung.why_not
+    assert scene.fleet.registrations == len(scene.fleet.numbers), "no phone registered again"
+
+
+def silences(seen: list[Seen]) -> list[float]:
+    return [one.silence_ms for one in seen if one.silence_ms is not None]
+
+
+def test_after_a_crash_every_phone_rings_and_every_queue_is_served(office: Scene) -> None:
+    office.begin(mix())
+    office.lab.node("a").kill()
+    office.until_address_on_b()
+    nobody_noticed(office, office.ring_everyone())
+    office.until_over()
+
+
+def test_a_planned_move_cuts_nobody_and_refuses_nobody(office: Scene) -> None:
+    office.begin(mix())
+    asked_at = office.switchover()
+    office.until_address_on_b()
+    time.sleep(SETTLE_S)
+    nobody_noticed(office, office.ring_everyone(office.busy_agents()))
+    seen, _ = office.look()
+    assert {one.fate for one in seen} == {"stayed"}, seen
+    assert max(silences(seen)) < WORST_MS
+    office.fleet.hang_up()
+    office.until_over()
+    assert office.refused(asked_at) == 0
+
+
+def test_an_evacuation_carries_the_calls_and_nobody_notices(office: Scene) -> None:
+    office.begin(mix())
+    asked_at = office.switchover("--now")
+    office.until_address_on_b()
+    office.until_carried()
+    nobody_noticed(office, office.ring_everyone(office.busy_agents()))
+    seen, _ = office.look()
+    fates = {kind: {one.fate for one in seen if one.call.kind == kind} for kind in KINDS}
+    assert fates == KINDS, seen
+    carried = silences([one for one in seen if one.fate == "carried"])
+    assert statistics.median(carried) < MEDIAN_MS
+    assert max(carried) < WORST_MS
+    office.fleet.hang_up()
+    office.until_over()
+    assert office.refused(asked_at) == 0
+
+
+KINDS = {
+    **dict.fromkeys(("phone", "service", "queue", "conference", "waiting"), {"carried"}),
+    "trunk": {"linked"},
+}
+"""By kind of call, what the lab's policy makes of it: what can't be referred is linked."""
+
+
+def test_phones_that_do_not_follow_keep_their_calls(few: Scene) -> None:
+    habits = [Habit.NAIVE, Habit.DECLINE, Habit.HALF_WAY, Habit.FAILING, Habit.IGNORE]
+    calls = conversations(len(habits))
+    for call, habit in zip(calls, habits, strict=True):
+        unlisted = habit is Habit.IGNORE  # it would lose its call: the list leaves it out
+        few.fleet.become([call.by, call.to], habit, "other phone" if unlisted else "lab")
+    few.fleet.register()
+    few.until_warm()
+    few.begin(calls)
+    few.switchover("--now")
+    few.until_carried()
+    fates = dict(zip(habits, few.fates(), strict=True))
+    assert "cut" not in fates.values(), few.look()
+    assert (fates[Habit.NAIVE], fates[Habit.IGNORE]) == ("carried", "stayed")
+
+
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_a_crash_amid_an_evacuation_cuts_only_what_was_there(few: Scene, which: str) -> None:
+    few.fleet.register()
+    few.until_warm()
+    few.begin(conversations(30))
+    few.switchover("--now")
+    deadline = time.monotonic() + 20
+    while few.lab.node("b").calls in (0, None) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    died = few.lab.node(which)
+    died.kill()
+    few.until_over("pbx-b" if which == "a" else "pbx-a")
+    time.sleep(6)  # what was under way to a dead node is taken back
+    seen, _ = few.look()
+    spared = [one for one in seen if died.address not in {leg.server for leg in one.legs}]
+    assert spared, "the crash came before or after the evacuation"
+    assert all(one.fate != "cut" for one in spared), spared
