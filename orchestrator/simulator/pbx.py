@@ -56,6 +56,7 @@ class Pbx:
         self.bridges: dict[str, Bridge] = {}
         self.queues: dict[str, Queue] = {}
         self.database: dict[tuple[str, str], str] = {}
+        self.globals: dict[str, str] = {}  # global variables
         self.devices: dict[str, str] = {}  # endpoint -> state that was told last
         self.others: dict[str, str] = {}  # devices that are no endpoints -> state
         self.clock_ahead_s = 0.0  # how far this node's clock is ahead of the machine's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.simulator import shapes
 from orchestrator.simulator.ami import Action, Known, Session
 from orchestrator.simulator.model import Frame
 from orchestrator.simulator.pbx import Pbx
@@ -105,7 +106,8 @@ class StoreActions:
         return ""
 
     def _variable(self, channel: str, name: str) -> str:
-        return self.pbx.channels[channel].variables.get(name, "") if channel else ""
+        known = self.pbx.channels[channel].variables if channel else self.pbx.globals
+        return known.get(name, "")
 
     def _setvar(self, session: Session, action: Action) -> None:
         name, channel = action.get("variable", ""), action.get("channel", "")
@@ -120,8 +122,15 @@ class StoreActions:
             self.pbx.database[DEVSTATE, device.removeprefix("Custom:")] = value
             self.pbx.save()
             self.pbx.set_device(device, value)
-        elif channel:
-            self.pbx.channels[channel].variables[name] = value
+        else:
+            self._keep(channel, name, value)
+
+    def _keep(self, channel: str, name: str, value: str) -> None:
+        whose: Frame = [("Channel", "none"), ("Uniqueid", "none")]
+        if channel:
+            whose = shapes.channel(self.pbx.channels[channel])
+        (self.pbx.channels[channel].variables if channel else self.pbx.globals)[name] = value
+        self.pbx.emit("VarSet", "dialplan", [*whose, ("Variable", name), ("Value", value)])
 
 
 def boot(pbx: Pbx) -> None:

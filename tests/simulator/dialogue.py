@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-CAPTURED = Path(__file__).parent.parent / "fixtures" / "simulator" / "asterisk-22.txt"
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "simulator"
 SUBJECTS = ("Channel", "BridgeUniqueid", "URI", "Device", "Exten", "Peer", "Username", "AccountID")
 FORMS = [
     r"\d+\.\d{6}",  # epoch seconds
@@ -35,15 +35,21 @@ Shape = tuple[str, ...]
 def frames(text: str) -> list[Frame]:
     blocks = re.split(r"\r?\n\r?\n", text.strip())
     return [
-        [tuple(line.split(":", 1)) for line in block.splitlines() if ":" in line]  # type: ignore[misc]
+        [tuple(line.split(":", 1)) for line in block.splitlines() if ":" in line]
         for block in blocks
         if block.startswith(("Event:", "Response:"))
     ]
 
 
-def captured(section: str) -> list[Frame]:
-    text = CAPTURED.read_text(encoding="utf-8")
-    return frames(text.split(f"##### {section}\n", 1)[1].split("\n#####", 1)[0])
+def sections(name: str) -> list[tuple[str, str]]:
+    """Every section of a capture with its title, in order."""
+    text = (FIXTURES / f"{name}.txt").read_text(encoding="utf-8")
+    parts = re.split(r"^##### (.*)\n", text, flags=re.MULTILINE)[1:]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def captured(section: str, name: str = "asterisk-22") -> list[Frame]:
+    return frames(dict(sections(name))[section])
 
 
 def name(frame: Frame) -> str:
@@ -75,8 +81,8 @@ def threads(dialogue: list[Frame]) -> Counter[tuple[Shape, ...]]:
     return Counter(tuple(shapes) for shapes in grouped.values())
 
 
-def assert_same_dialogue(ours: list[Frame], section: str) -> None:
-    theirs = captured(section)
+def assert_same_dialogue(ours: list[Frame], section: str, file: str = "asterisk-22") -> None:
+    theirs = captured(section, file)
     names = [[name(frame) for frame in one] for one in (ours, theirs)]
     assert sorted(names[0]) == sorted(names[1]), f"{section}: {names[0]} instead of {names[1]}"
     mine, real = threads(ours), threads(theirs)
