@@ -92,13 +92,8 @@ def one_run(event: str, asterisk: int) -> dict[str, object]:
         told, since = EVENTS[event](scene)
         refused = scene.refused(since)
         version = scene.lab.plan.asterisk
-    facts = {
-        "calls_refused": refused,
-        "asterisk": version,
-        "phones_ready": ready,
-        "agents_ready": agents,
-    }
-    return {"event": event, **told, **facts}
+    was = {"asterisk": version, "phones_ready": ready, "agents_ready": agents}
+    return {"event": event, **told, "calls_refused": refused, **was}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
