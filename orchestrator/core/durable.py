@@ -18,10 +18,12 @@ from orchestrator.core.evacuating.records import (
     habits_to_json,
 )
 from orchestrator.core.events import MoveRequested
+from orchestrator.core.mirroring.memory import Ledger
 from orchestrator.core.rulebook import memory as rule_memory
 from orchestrator.core.state import (
     Habit,
     Hold,
+    MirrorMemory,
     Move,
     MoveReport,
     Pair,
@@ -50,6 +52,7 @@ class NodeRecord:
     added: int = 0
     drain_flag: bool = False
     maintenance: frozenset[str] = frozenset()
+    cross_paused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Durable:
     nodes: Map[str, NodeRecord] = field(default_factory=Map)
     rules: RuleMemory = field(default_factory=Map)
     habits: Map[str, Habit] = field(default_factory=Map)
+    # What the mirror wrote: thousands of keys, in a table of the journal's own.
+    ledger: Ledger = field(default_factory=Map)
 
     def onto(self, state: Pair) -> Pair:
         """A fresh picture with these memories; it learns before it decides."""
@@ -96,6 +101,7 @@ class Durable:
             waiting=self.waiting,
             rules=self.rules,
             habits=self.habits,
+            mirror=MirrorMemory(ledger=self.ledger),
         )
 
 
@@ -144,7 +150,9 @@ def from_json(data: Mapping[str, Any]) -> Durable:
             else None
         ),
         nodes=Map({
-            name: NodeRecord(**{**node, "maintenance": frozenset(node["maintenance"])})
+            name: NodeRecord(**{**node, **{
+                key: frozenset(node.get(key, ())) for key in ("maintenance", "cross_paused")
+            }})
             for name, node in data["nodes"].items()
         }),
         rules=rule_memory.from_json(data["rules"]),

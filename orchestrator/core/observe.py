@@ -29,6 +29,13 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.picture.draft import NodeDraft
 from orchestrator.core.picture.observe_calls import CALL_HANDLERS
+from orchestrator.core.picture.observe_mirror import (
+    MIRROR_HANDLERS,
+    contact_told,
+    device_told,
+    picture_lost,
+    snapshot_taken,
+)
 from orchestrator.core.picture.observe_queues import QUEUE_HANDLERS
 from orchestrator.core.state import Contact, Pair, Policy, Registration
 from orchestrator.core.words import ContactStatus, RegistrationStatus
@@ -68,6 +75,8 @@ def observe_all(state: Pair, events: Iterable[Event], now: float, policy: Policy
 
 
 def _contact(draft: NodeDraft, event: ContactSeen) -> None:
+    if draft.mirrors and not draft.in_snapshot:  # after a snapshot all contacts are listed anyway
+        contact_told(draft, event)
     key = f"{event.aor}/{event.uri}"
     old = draft.contacts.get(key)
     status = event.status
@@ -112,6 +121,8 @@ def _registration(draft: NodeDraft, event: RegistrationSeen) -> None:
 
 def _device(draft: NodeDraft, event: EndpointSeen) -> None:
     draft.devices[event.device] = event.state
+    if draft.mirrors:
+        device_told(draft, event.device, event.state)
 
 
 # --- the node as a whole -------------------------------------------------------------------------
@@ -128,6 +139,7 @@ def _facts(draft: NodeDraft, event: NodeFacts) -> None:
 def _picture_lost(draft: NodeDraft, event: PictureLost) -> None:
     """The tables stay: they say who was cut off. ``confirmed_at`` says how old they are."""
     draft.changes["in_sync"] = False
+    picture_lost(draft)
 
 
 def _snapshot(draft: NodeDraft, event: Snapshot) -> None:
@@ -138,10 +150,12 @@ def _snapshot(draft: NodeDraft, event: Snapshot) -> None:
     """
     if "queues" not in event.missing:
         draft.queues = Map()
+    draft.in_snapshot = True
     for item in event.content:
         handler = HANDLERS.get(type(item))
         if handler is not None:
             handler(draft, item)
+    draft.in_snapshot = False
     named = _named(event.content)
     for part in {"contacts", "registrations", "devices", "channels"} - event.missing:
         for gone in draft.sweep(part, named):
@@ -149,6 +163,8 @@ def _snapshot(draft: NodeDraft, event: Snapshot) -> None:
                 draft.count("contacts_lost")
             elif isinstance(gone, Registration) and gone.status is RegistrationStatus.REGISTERED:
                 draft.count("registrations_lost")
+    if draft.mirrors:
+        snapshot_taken(draft, event.missing, named)
     draft.changes.update(
         in_sync=True, confirmed_at=draft.now, shutting_down=False, missing=event.missing
     )
@@ -203,4 +219,5 @@ HANDLERS: Mapping[type, Handler] = {
     AddressSeen: _address,
     **CALL_HANDLERS,
     **QUEUE_HANDLERS,
+    **MIRROR_HANDLERS,
 }

@@ -21,6 +21,7 @@ from orchestrator.core.machine.records import Move as Move
 from orchestrator.core.machine.records import MoveReport as MoveReport
 from orchestrator.core.machine.records import Upkeep as Upkeep
 from orchestrator.core.machine.records import Waiting as Waiting
+from orchestrator.core.mirroring.memory import MirrorMemory as MirrorMemory
 from orchestrator.core.policy import EvacuationPolicy as EvacuationPolicy
 from orchestrator.core.policy import FailbackPolicy as FailbackPolicy
 from orchestrator.core.policy import MirrorPolicy as MirrorPolicy
@@ -132,6 +133,16 @@ class Listing:
     items: Map[str, Fields] = field(default_factory=Map)
     at: float | None = None  # the last full comparison; None: not since the picture was lost
     problem: str = ""  # why the last comparison failed
+    changed: Map[str, bool] = field(default_factory=Map)  # keys the mirror has not looked at yet
+    touched: Map[str, bool] = field(default_factory=Map)  # changed since a comparison was asked for
+    wanted: Map[str, float] = field(default_factory=Map)  # to be read anew, from then on
+    doubted: Map[str, bool] = field(default_factory=Map)  # read once more when nothing changed
+    owners: Map[str, frozenset[str]] = field(default_factory=Map)  # contacts by endpoint
+    hears_auth: bool = False  # the node's security events come in
+    unnoticed: int = 0  # refreshes that only the last comparison noticed
+
+
+NO_LISTING = Listing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +195,12 @@ class Node:
     counters: Counters = Counters()
     clock_ahead_s: float | None = None  # its clock minus ours
     clock_error_s: float = 0.0
-    listings: Map[MirrorKind, Listing] = field(default_factory=Map)  # CONTACT and ASTDB
+    listings: Map[MirrorKind, Listing] = field(default_factory=Map)
+    cross_paused: frozenset[str] = frozenset()  # "queue|interface" we paused; not seen unpaused yet
+
+    def listing(self, kind: MirrorKind) -> Listing:
+        """What is known of that kind; empty and never compared when nothing is."""
+        return self.listings.get(kind) or NO_LISTING
 
     def fresh(self, now: float, stale_s: float) -> bool:
         """Whether phones, trunks, calls and queues of this picture may be believed."""
@@ -236,6 +252,7 @@ class Pair:
     last_tick: float | None = None
     habits: Map[str, Habit] = field(default_factory=Map)  # by User-Agent
     probing: Probing | None = None
+    mirror: MirrorMemory = field(default_factory=MirrorMemory)
 
     def standby(self, policy: Policy) -> str:
         """The node that is not active; empty while it is not known who is."""

@@ -10,6 +10,7 @@ import queue
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator import __version__
@@ -17,6 +18,7 @@ from orchestrator.config import Settings, load, load_settings_rules
 from orchestrator.core.commands import AnyCommand
 from orchestrator.core.durable import Durable, from_json, to_json
 from orchestrator.core.engine import Engine
+from orchestrator.core.mirroring.memory import ledger_of
 from orchestrator.core.rulebook.explain import explain
 from orchestrator.core.state import Pair
 from orchestrator.errors import ConfigError, JournalError, OrchestratorError
@@ -128,7 +130,9 @@ class Service:
         if remembered is None:
             log.info("The journal is new: who is active is learnt from the nodes.")
             return engine.start(now)
-        return engine.resume(_understood(remembered, self._journal), now)
+        durable = _understood(remembered, self._journal)
+        ledger = ledger_of(self._journal.mirrored())
+        return engine.resume(replace(durable, ledger=ledger), now)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, then end in order."""

@@ -18,10 +18,16 @@ from pathlib import Path
 from orchestrator.errors import JournalError
 
 APPLICATION_ID = 0x41534F52  # "ASOR": tells our file from any other SQLite file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KEEP_HISTORY = 100_000  # rows kept when the journal is opened
 KEEP_COMMANDS = 20_000
 
+# What the mirror wrote on the nodes; only that may it ever remove again.
+_LEDGER = """
+CREATE TABLE mirrored (
+  kind TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+"""
 _SCHEMA = """
 CREATE TABLE pair (
   one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL, epoch INTEGER NOT NULL,
@@ -36,6 +42,7 @@ CREATE TABLE history (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL
 ) STRICT;
 """
+_MIGRATIONS = {1: _LEDGER}  # from that version to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +90,15 @@ class Entry:
     intents: Sequence[Intent] = ()
     results: Sequence[Result] = ()
     lines: Sequence[Line] = ()
+    mirrored: Sequence[tuple[str, str]] = ()  # kind and key, about to be written by the mirror
+    unmirrored: Sequence[tuple[str, str]] = ()
 
     @property
     def empty(self) -> bool:
         """Nothing to write."""
-        return self.state is None and not (self.intents or self.results or self.lines)
+        return self.state is None and not (
+            self.intents or self.results or self.lines or self.mirrored or self.unmirrored
+        )
 
 
 class Journal:
@@ -114,20 +125,27 @@ class Journal:
         db = self._db
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         fresh = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if not fresh:
-            self._check()
+        version = 0 if fresh else self._check()
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("BEGIN IMMEDIATE")
         if fresh:
-            for statement in _SCHEMA.split(";")[:-1]:
-                db.execute(statement)
+            self._create(_SCHEMA)
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            version = min(_MIGRATIONS)
+        while version < SCHEMA_VERSION:
+            self._create(_MIGRATIONS[version])
+            version += 1
+        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         self._prune()
         db.execute("COMMIT")
 
-    def _check(self) -> None:
+    def _create(self, statements: str) -> None:
+        for statement in statements.split(";")[:-1]:
+            self._db.execute(statement)
+
+    def _check(self) -> int:
+        """The schema's version; raises when the file is not ours, not readable or too new."""
         found = self._db.execute("PRAGMA application_id").fetchone()[0]
         if found != APPLICATION_ID:
             raise JournalError(
@@ -135,7 +153,7 @@ class Journal:
                 "was started. Set state_dir to a directory of the orchestrator's own."
             )
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
+        if version not in (*_MIGRATIONS, SCHEMA_VERSION):
             raise JournalError(
                 f"{self.path} has schema version {version}, this orchestrator writes "
                 f"{SCHEMA_VERSION}. Nothing was started. Install the version that wrote it, or "
@@ -145,6 +163,7 @@ class Journal:
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        return int(version)
 
     def _move_away(self) -> str:
         return f"mv {self.path} {self.path}.damaged; rm -f {self.path}-wal"
@@ -210,6 +229,8 @@ class Journal:
             "INSERT INTO history (at, severity, text) VALUES (?, ?, ?)",
             [(now, line.severity, line.text) for line in entry.lines],
         )
+        db.executemany("DELETE FROM mirrored WHERE kind=? AND key=?", entry.unmirrored)
+        db.executemany("INSERT OR IGNORE INTO mirrored VALUES (?, ?)", entry.mirrored)
 
     def state(self) -> dict[str, object] | None:
         """The pair's durable state as last committed; None in a new journal."""
@@ -218,6 +239,10 @@ class Journal:
             return None
         state: dict[str, object] = json.loads(row[0])
         return state
+
+    def mirrored(self) -> list[tuple[str, str]]:
+        """Kind and key of everything that the mirror ever wrote and did not remove."""
+        return list(self._db.execute("SELECT kind, key FROM mirrored"))
 
     def unfinished(self) -> list[Intent]:
         """Commands whose result was never written: a crash came between."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from orchestrator.core.commands import AnyCommand, Notify, ProbeNow
+from orchestrator.core.commands import AnyCommand, Compare, Fetch, Mirror, Notify, ProbeNow
 from orchestrator.core.events import (
     BridgeSeen,
     ChannelGone,
@@ -30,6 +30,7 @@ from orchestrator.core.events import (
     RegistrationSeen,
     Tick,
 )
+from orchestrator.core.mirroring.memory import ledger_changes
 from orchestrator.core.state import Pair
 from orchestrator.errors import JournalError
 from orchestrator.runtime.clock import Clock
@@ -56,14 +57,18 @@ _CHANGES_STATE = (
 )
 # Command ids that no intent was written for may be used again: nothing was done under them.
 _DURABLE_FIELDS = (
-    "phase", "active", "epoch", "hold", "move", "history", "next_command", "next_move",
+    "phase", "active", "epoch", "hold", "move", "history", "next_move",
     "habits",
 )  # fmt: skip
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 
 # What the core remembers on a node of its own commands; void when those were not carried out.
-_DECIDED_ON_NODES = ("adding", "added", "drain_flag", "maintenance")
+_DECIDED_ON_NODES = ("adding", "added", "drain_flag", "maintenance", "cross_paused")
 _DURABLE_ON_NODES = ("could_serve", *_DECIDED_ON_NODES)
+
+
+# Safe to lose and to repeat: worked out anew from the next comparison. Thousands an hour.
+_QUIET = ProbeNow | Notify | Fetch | Compare | Mirror
 
 
 class Core(Protocol):
@@ -248,19 +253,21 @@ class Loop:
         now: float,
     ) -> None:
         intents = tuple(
-            Intent(c.id, c.epoch, describe(c))
-            for c in commands
-            if not isinstance(c, ProbeNow | Notify)
+            Intent(c.id, c.epoch, describe(c)) for c in commands if not isinstance(c, _QUIET)
         )
         results = tuple(
             Result(e.command_id, e.epoch, e.ok, e.detail)
             for e in batch
-            if isinstance(e, CommandDone)
+            if isinstance(e, CommandDone) and not _is_quiet(before, e)
         )
+        ledgers = before.mirror.ledger, after.mirror.ledger
+        mirrored, unmirrored = ledger_changes(*ledgers)
         state = None
         if intents or _decided(before, after) or self._rules_are_due(after, now):
             state = self._durable(after)
-        self._journal.write(now, Entry(after.epoch, state, intents, results, lines))
+        self._journal.write(
+            now, Entry(after.epoch, state, intents, results, lines, mirrored, unmirrored)
+        )
         if state is not None:
             self._rules_written, self._rules_written_at = after.rules, now
 
@@ -268,6 +275,11 @@ class Loop:
         return (
             after.rules is not self._rules_written and now - self._rules_written_at >= RULES_EVERY_S
         )
+
+
+def _is_quiet(before: Pair, done: CommandDone) -> bool:
+    asked = before.asked.get(done.command_id)
+    return asked is not None and isinstance(asked.command, _QUIET)
 
 
 def _decided(before: Pair, after: Pair) -> bool:

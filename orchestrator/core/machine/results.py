@@ -19,6 +19,7 @@ from orchestrator.core.commands import (
 )
 from orchestrator.core.events import AddressSeen, CommandDone
 from orchestrator.core.machine.work import Work
+from orchestrator.core.mirroring.settling import settle
 from orchestrator.core.state import Node
 from orchestrator.core.words import FenceMethod
 
@@ -51,6 +52,7 @@ def command_done(work: Work, event: CommandDone) -> None:
     work.set(asked=work.state.asked.delete(event.command_id))
     if event.ok:
         _learn(work, asked.command, event)
+    settle(work, asked.command, asked.key, event)
     _settle(work, event.command_id, asked.key, "" if event.ok else event.detail or "failed")
 
 
@@ -59,7 +61,9 @@ def expire(work: Work) -> None:
     for number, asked in work.state.asked.items():
         if work.state.lived_s >= asked.overdue_lived_s:
             work.set(asked=work.state.asked.delete(number))
-            _settle(work, number, asked.key, f"no result of '{asked.key}' came in time")
+            late = f"no result of '{asked.key}' came in time"
+            settle(work, asked.command, asked.key, CommandDone(number, 0, False, late))
+            _settle(work, number, asked.key, late)
 
 
 def _settle(work: Work, number: int, key: str, result: str) -> None:

@@ -13,7 +13,18 @@ from typing import Any
 
 from immutables import Map, MapMutation
 
-from orchestrator.core.state import Channel, Contact, Counters, Node, Policy, Queue, Registration
+from orchestrator.core.picture.listed import after_members
+from orchestrator.core.state import (
+    Channel,
+    Contact,
+    Counters,
+    Listing,
+    Node,
+    Policy,
+    Queue,
+    Registration,
+)
+from orchestrator.core.words import MirrorKind
 
 _COUNTERS = tuple(name for name in Counters.__dataclass_fields__ if name != "failed_by_cause")
 
@@ -29,6 +40,10 @@ class NodeDraft:
         "_registrations",
         "causes",
         "changes",
+        "in_snapshot",
+        "listings",
+        "members_listed",
+        "mirrors",
         "node",
         "now",
         "queues",
@@ -39,6 +54,10 @@ class NodeDraft:
         self.node = node
         self.now = now
         self.trunks = frozenset(trunk.endpoint for trunk in policy.trunks)
+        self.mirrors = policy.mirror is not None
+        self.in_snapshot = False
+        self.members_listed: bool | None = None  # a snapshot said whether queues are complete
+        self.listings: Map[MirrorKind, Listing] = node.listings
         self.changes: dict[str, Any] = {}
         self.causes: list[int] = []
         self._counts: dict[str, int] = {}
@@ -72,6 +91,13 @@ class NodeDraft:
             self._registrations = self.node.registrations.mutate()
         return self._registrations
 
+    def listing(self, kind: MirrorKind) -> Listing:
+        """What is known of that kind."""
+        return self.listings.get(kind) or Listing()
+
+    def set_listing(self, kind: MirrorKind, listing: Listing) -> None:
+        self.listings = self.listings.set(kind, listing)
+
     def count(self, name: str, by: int = 1) -> None:
         """Raise a counter of ``Counters``."""
         self._counts[name] = self._counts.get(name, 0) + by
@@ -99,9 +125,25 @@ class NodeDraft:
                 changes[name] = table.finish()
         if self.queues is not self.node.queues:
             changes["queues"] = self.queues
+        if self.mirrors:
+            self._list_members()
+        if self.listings is not self.node.listings:
+            changes["listings"] = self.listings
         if self._counts or self.causes:
             changes["counters"] = self._counters()
         return replace(self.node, **changes) if changes else self.node
+
+    def _list_members(self) -> None:
+        """Queue members are mirrored from the queues as they are after the batch."""
+        old = listing = self.listing(MirrorKind.MEMBER)
+        if self.queues is not self.node.queues:
+            listing = after_members(listing, self.node.queues, self.queues)
+        if self.members_listed is not None:
+            problem = "" if self.members_listed else "its queues could not be asked for"
+            at = self.now if self.members_listed else None
+            listing = replace(listing, at=at, problem=problem, touched=Map())
+        if listing is not old:
+            self.set_listing(MirrorKind.MEMBER, listing)
 
     def _counters(self) -> Counters:
         old = self.node.counters

@@ -41,6 +41,7 @@ def changed(
     old: Channel,
     *,
     bridge: str | None = None,
+    bridge_kind: str | None = None,
     queue: str | None = None,
     dialled: bool | None = None,
     dials: bool | None = None,
@@ -62,6 +63,7 @@ def changed(
         old.queue if queue is None else queue,
         old.dialled if dialled is None else dialled,
         old.dials if dials is None else dials,
+        old.bridge_kind if bridge_kind is None else bridge_kind,
     )
 
 
@@ -93,6 +95,7 @@ def _seen(draft: NodeDraft, event: ChannelSeen) -> None:
         old.queue,
         old.dialled,
         old.dials,
+        "" if event.age_s is not None else old.bridge_kind,
     )
 
 
@@ -155,8 +158,11 @@ def _dial(draft: NodeDraft, event: DialSeen) -> None:
 
 def _bridge(draft: NodeDraft, event: BridgeSeen) -> None:
     channel = draft.channels.get(event.uniqueid)
-    if channel is not None and channel.bridge != event.bridge:
-        draft.channels[event.uniqueid] = changed(channel, bridge=event.bridge)
+    if channel is None:
+        return
+    kind = event.kind or (channel.bridge_kind if channel.bridge == event.bridge else "")
+    if (channel.bridge, channel.bridge_kind) != (event.bridge, kind):
+        draft.channels[event.uniqueid] = changed(channel, bridge=event.bridge, bridge_kind=kind)
 
 
 CALL_HANDLERS: Mapping[type, Callable[[NodeDraft, Any], None]] = {

@@ -15,6 +15,7 @@ from orchestrator.core.state import Queue, QueueCaller, QueueMember
 def _member(draft: NodeDraft, event: QueueMemberSeen) -> None:
     queue = draft.queues.get(event.queue) or Queue(event.queue)
     if not event.removed:
+        known = queue.members.get(event.interface)
         member = QueueMember(
             event.interface,
             event.name,
@@ -23,6 +24,8 @@ def _member(draft: NodeDraft, event: QueueMemberSeen) -> None:
             event.pause_reason,
             event.in_call,
             event.status,
+            event.state_interface or (known.state_interface if known else ""),
+            event.membership or (known.membership if known else ""),
         )
         members = queue.members.set(event.interface, member)
     elif event.interface in queue.members:
