@@ -11,7 +11,14 @@ from rich.live import Live
 from orchestrator.cli.client import Client
 from orchestrator.cli.codes import Exit
 from orchestrator.cli.view import render
+from orchestrator.cli.warmth import carried
 
+_BECAME = (
+    ("linked", "linked"),
+    ("stayed on the old node", "stayed"),
+    ("ended on the way", "lost"),
+    ("cut off", "cut"),
+)
 Show = Callable[[dict[str, Any]], None]
 
 
@@ -29,8 +36,10 @@ def _printer() -> Show:
 
     def show(status: dict[str, Any]) -> None:
         nonlocal last
-        drain = (status["move"] or {}).get("drain")
+        move = status["move"] or {}
+        drain, calls = move.get("drain"), move.get("evacuation")
         line = status["phase"] + (f", {drain['calls']} calls left" if drain else "")
+        line += f", {carried(move, calls)}" if calls else ""
         if line != last:
             print(line, flush=True)
         last = line
@@ -44,8 +53,9 @@ def _follow(client: Client, number: int, show: Show) -> Exit:
         report = status["last_move"]
         if report and report["number"] >= number and not _going_on(status, number):
             print(f"{report['outcome']}: {report['sentence']}", flush=True)
-            for call in report["cut"]:
-                print(f"cut off: {call}")
+            for word, key in _BECAME:
+                for call in report[key]:
+                    print(f"{word}: {call}")
             return Exit.OK if report["outcome"] == "active" else Exit.NOT_MOVED
         show(status)
     return Exit.NOT_RUNNING

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.warmth import carried, warmth
 from orchestrator.cli.words import ago, clock_time, lasting
 
 _COLOURS = {
@@ -39,6 +40,8 @@ def render(status: dict[str, Any], lines: Sequence[dict[str, Any]] = ()) -> Rend
     if status["hold"]:
         parts.append(_hold(status["hold"], status["now"]))
     parts.append(_nodes(status))
+    if status["standby"]:
+        parts.append(warmth(status["standby"]))
     if status["move"]:
         parts.append(_move(status))
     elif status["last_move"]:
@@ -154,6 +157,8 @@ def _move(status: dict[str, Any]) -> Panel:
         parts.append(Text(f"aborted by {move['aborting']}", "yellow"))
     if move["drain"]:
         parts += _drain(move, now)
+    if move["evacuation"]:
+        parts.append(Text(carried(move, move["evacuation"])))
     parts += [Text(failure, "red") for failure in move["failures"]]
     title = f"{move['kind']} {move['number']}: {move['from']} → {move['to']}"
     return Panel(Group(*parts), title=title, title_align="left", expand=False)

@@ -94,6 +94,10 @@ class ControlServer:
             return answer
         if what == "status":
             return {"ok": True, "status": self._desk.status()}
+        if what == "phones":
+            return {"ok": True, **self._desk.phones()}
+        if what == "metrics":
+            return {"ok": True, "text": self._desk.metrics()}
         if what == "history":
             limit = request.get("limit", 50)
             limit = limit if isinstance(limit, int) and 0 < limit <= HISTORY_MAX else 50

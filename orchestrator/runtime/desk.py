@@ -22,6 +22,8 @@ from orchestrator.errors import RequestRefused
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import Loop
+from orchestrator.runtime.metrics import exposition
+from orchestrator.runtime.standby import phones
 from orchestrator.runtime.status import status
 
 Explain = Callable[[Pair, float, str], list[str]]
@@ -133,6 +135,15 @@ class Desk:
                 "events_dropped": health.dropped,
             },
         }
+
+    def phones(self) -> dict[str, Any]:
+        """Each phone of the active, and the sentence that sums them up."""
+        state, policy = self.loop.state, self._policy
+        return phones(state, policy, self._clock.now())
+
+    def metrics(self) -> str:
+        """The status in Prometheus' text format."""
+        return exposition(self.status())
 
     def order(self, request: Mapping[str, object], by: str) -> dict[str, Any]:
         """Let the core decide on it now; says what will happen, or why not."""

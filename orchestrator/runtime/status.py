@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.core.evacuating.telling import tally
 from orchestrator.core.facts.node import known, phones, reachable
 from orchestrator.core.machine.drain import calls_on, progress
 from orchestrator.core.machine.service import trunk_status
-from orchestrator.core.state import Hold, Move, MoveReport, Node, Pair, Policy, TrunkPolicy
+from orchestrator.core.state import (
+    Hold,
+    Move,
+    MoveReport,
+    Node,
+    Pair,
+    Policy,
+    Probing,
+    TrunkPolicy,
+)
 from orchestrator.core.words import ContactStatus, Phase, Role
+from orchestrator.runtime.standby import standby
 
 NOTES = 5  # the newest; all of them are in the history
 
@@ -31,7 +42,20 @@ def status(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
         "nodes": {
             node.name: _node(state, policy, state.nodes[node.name], now) for node in policy.nodes
         },
+        "standby": standby(state, policy, now),
+        "probing": _probing(state.probing),
         "notes": list(state.notes[-NOTES:]),
+    }
+
+
+def _probing(probing: Probing | None) -> dict[str, Any] | None:
+    if probing is None:
+        return None
+    return {
+        "by": probing.by,
+        "phone": probing.endpoint,
+        "left": [phone for phone, _ in probing.left],
+        "said": list(probing.said),
     }
 
 
@@ -57,6 +81,7 @@ def _move(state: Pair, policy: Policy, move: Move, now: float) -> dict[str, Any]
         "aborting": move.aborting,
         "failures": list(move.failures),
         "drain": None,
+        "evacuation": _evacuation(move),
     }
     if state.phase is Phase.DRAINING:
         drain = progress(state, policy, move, now)
@@ -69,6 +94,20 @@ def _move(state: Pair, policy: Policy, move: Move, now: float) -> dict[str, Any]
             "estimate_s": drain.estimate_s,
         }
     return facts
+
+
+def _evacuation(move: Move) -> dict[str, Any] | None:
+    """How the calls fare that are carried over; None while none is."""
+    seen = tally(move)
+    if not seen.any:
+        return None
+    return {
+        "under_way": seen.under_way,
+        "carried": seen.carried,
+        "linked": list(seen.linked),
+        "stayed": list(seen.stayed),
+        "lost": list(seen.lost),
+    }
 
 
 def _report(report: MoveReport) -> dict[str, Any]:
@@ -84,6 +123,10 @@ def _report(report: MoveReport) -> dict[str, Any]:
         "outcome": report.outcome,
         "sentence": report.sentence,
         "cut": list(report.cut),
+        "carried": report.carried,
+        "linked": list(report.linked),
+        "stayed": list(report.stayed),
+        "lost": list(report.lost),
     }
 
 

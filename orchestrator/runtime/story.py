@@ -84,11 +84,16 @@ def _ended(before: Pair, after: Pair) -> list[Line]:
 def _report(report: MoveReport) -> Line:
     severity = _OUTCOME_SEVERITY.get(report.outcome, Severity.WARNING)
     took_s = report.ended_at - report.started_at
+    counts = ((report.carried, "carried over"), (len(report.linked), "linked"),
+              (len(report.stayed), "stayed"))  # fmt: skip
+    calls = ", ".join(f"{number} {word}" for number, word in counts if number)
+    went = f" Calls: {calls}." if calls else ""
+    lost = f" Ended on the way: {'; '.join(report.lost)}." if report.lost else ""
     cut = f" Cut off: {'; '.join(report.cut)}." if report.cut else ""
     return Line(
         severity,
         f"{report.kind} {report.number} {report.from_node} → {report.to_node} ended after "
-        f"{say_duration(took_s)}: {report.outcome}.{cut}",
+        f"{say_duration(took_s)}: {report.outcome}.{went}{lost}{cut}",
     )
 
 
