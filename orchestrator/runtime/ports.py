@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from orchestrator.core.commands import LegPlan, Put
 from orchestrator.core.events import Event, Fields
-from orchestrator.core.words import MirrorKind
+from orchestrator.core.words import MirrorKind, ReferHabit
 
 
 class Reply(Protocol):
@@ -79,16 +80,24 @@ class Manager(Protocol):
     def leg_facts(self, channel: str, variables: Sequence[str]) -> Awaitable[Mapping[str, str]]:
         """What must travel along with a leg: its place in the dialplan, identity, variables."""
 
+    def forget_tickets(self) -> Awaitable[object]:
+        """Remove every ticket, used and expired ones too."""
+
     def send_legs(
-        self, call: str, legs: Sequence[tuple[LegPlan, str]], to_address: str
+        self, call: str, legs: Sequence[tuple[LegPlan, str, Mapping[str, str]]], to_address: str
     ) -> Awaitable[object]:
-        """Send the legs, each to its one-time address on the other node, both at once."""
+        """Send the legs, each to its one-time address on the other node, both at once.
+
+        With each leg its facts; ``to_address``: where SIP reaches the other node.
+        """
 
     def rejoin(self, call: str, channels: Sequence[str]) -> Awaitable[object]:
         """Bring the legs back together on this node; gone ones are as good."""
 
-    def probe_phone(self, endpoint: str, address: str, timeout_s: float) -> Awaitable[object]:
-        """A test call to the phone that is referred to this node itself."""
+    def probe_phone(
+        self, endpoint: str, address: str, to_address: str, timeout_s: float
+    ) -> Awaitable[tuple[ReferHabit | None, str]]:
+        """A test call to the phone that is referred to this node itself: its habit, and why."""
 
     def register_trunk(
         self, name: str, timeout_s: float, *, afresh: bool = False
@@ -190,6 +199,7 @@ class NodePorts:
     host: Host | None
     probers: tuple[Prober, ...] = ()
     contacts: ContactStore | None = None  # None: no ARI is configured
+    sip_address: str = ""  # host:port where the node's SIP is reached, for calls carried to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +211,4 @@ class Ports:
     announcer: Announcer
     hooks: Mapping[str, tuple[str, ...]]  # name -> argument list, on the node's host
     fence_commands: Mapping[str, tuple[str, ...]]  # node -> argument list, run here
+    recordings: Path | None = None  # JSON lines: which files are parts of one recording

@@ -26,6 +26,7 @@ from orchestrator.config.node_settings import Ari, Host, NodeSettings, Tls
 from orchestrator.core.state import Policy
 from orchestrator.runtime.ports import NodePorts, Ports, Prober, Proof, Sink, Source, Tester
 
+RECORDINGS = "recordings.jsonl"
 PROBES_PER_SILENCE = 4  # looks within the silence deadline: one lost packet is no silence
 
 
@@ -54,6 +55,7 @@ def wire(settings: Settings, policy: Policy, sink: Sink) -> Wiring:
         ),
         hooks=settings.all_commands,
         fence_commands=_fence_commands(settings),
+        recordings=settings.state_dir / RECORDINGS,
     )
     return Wiring(ports, tuple(sources))
 
@@ -84,7 +86,8 @@ def _node(
         link = HostLink(_host(settings, policy, name, node.host), _transport(node, node.host), sink)
         sources.append((f"host of {name}", link))
         host = HostClient(link)
-    return NodePorts(ami, host, tuple(probers), contacts)
+    sip_address = f"{node.address}:{node.sip.port}"
+    return NodePorts(ami, host, tuple(probers), contacts, sip_address)
 
 
 def _ami(settings: Settings, node: NodeSettings) -> AmiSettings:

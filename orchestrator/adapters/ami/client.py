@@ -24,6 +24,7 @@ from panoramisk.message import Message
 from orchestrator.adapters.ami import translate, wire
 from orchestrator.adapters.ami.clock import Clock
 from orchestrator.adapters.ami.copies import Copies
+from orchestrator.adapters.ami.evacuation import Evacuations
 from orchestrator.adapters.ami.manager import LoginRefused, Manager
 from orchestrator.adapters.ami.protocol import Handler, Reply
 from orchestrator.adapters.ami.settings import AmiSettings
@@ -55,7 +56,7 @@ UNWANTED = (
 _FAULTS = (OSError, TimeoutError, OrchestratorError)
 
 
-class AmiClient(Copies):
+class AmiClient(Evacuations, Copies):
     """Watches one node and carries out orders on it; ``run`` until cancelled."""
 
     def __init__(self, node: str, settings: AmiSettings, sink: Sink) -> None:
@@ -238,6 +239,8 @@ class AmiClient(Copies):
     def _deliver(self, event: NodeEvent) -> None:
         if self._watches:
             self._hear(event)
+        if self._probes:
+            self._hear_leg(event)
         if self._sync.held and self._sync.waits(event):
             return
         if self._sink(event) is False:

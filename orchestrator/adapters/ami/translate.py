@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from orchestrator.adapters.ami.legs import leg_seen
 from orchestrator.adapters.ami.vocabulary import (
     CHANNEL,
     CONTACT,
@@ -249,5 +250,6 @@ LIVE: Mapping[bytes, Translator] = {
     b"QueueCallerLeave": _leaves,
     b"QueueCallerAbandon": _abandons,
     b"AgentConnect": _answered,
+    b"UserEvent": leg_seen,
     b"SuccessfulAuth": _authenticated,
 }
