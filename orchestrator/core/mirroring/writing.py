@@ -98,10 +98,19 @@ def _look_through(work: Work, kind: MirrorKind, source: Node, target: Node) -> B
         if shared is not work.state.mirror.shared:
             work.set(mirror=replace(work.state.mirror, shared=shared))
     sides = sides_of(work, kind, source, target)
-    keys = {**sides.source, **sides.ledger}
-    todo: Keys = Map({key: True for key in keys if sides.judge(key) is not Need.NOTHING})
+    needs = {key: sides.judge(key) for key in {**sides.source, **sides.ledger}}
+    todo = {key: True for key, need in needs.items() if need not in (Need.NOTHING, Need.REMOVE)}
+    removals = {key: True for key, need in needs.items() if need is Need.REMOVE}
+    backlog = work.state.mirror.backlog(kind)
     return replace(
-        work.state.mirror.backlog(kind), looked=(ours.at, theirs.at), todo=todo, removals=Map()
+        backlog,
+        looked=(ours.at, theirs.at),
+        todo=Map(todo),
+        removals=Map(removals),
+        # fewer than when the doubt arose: it is over
+        guarded_lived_s=(
+            backlog.guarded_lived_s if suspicious(len(removals), len(sides.ledger)) else None
+        ),
     )
 
 
