@@ -79,6 +79,10 @@ class NodeDraft:
             self._contacts = self.node.contacts.mutate()
         return self._contacts
 
+    def contact(self, key: str) -> Contact | None:
+        """One contact, without opening the table for writing."""
+        return (self.node.contacts if self._contacts is None else self._contacts).get(key)
+
     @property
     def devices(self) -> MapMutation[str, str]:
         if self._devices is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.core.events import AuthSeen, ClockSeen, Compared, ContactSeen, CopySeen
+from orchestrator.core.events import AuthSeen, ClockSeen, Compared, ContactSeen, CopySeen, Fields
 from orchestrator.core.picture.draft import NodeDraft
 from orchestrator.core.picture.listed import (
     CUSTOM,
@@ -50,6 +50,8 @@ def _copy(draft: NodeDraft, event: CopySeen) -> None:
         if before and after and expiry_of(before) == expiry_of(after):
             new = replace(new, wanted=new.wanted.set(event.key, draft.now + ONCE_MORE_S))
     draft.set_listing(event.kind, new)
+    if owned and event.fields:
+        _name_phone(draft, event.key, event.fields)
 
 
 def _compared(draft: NodeDraft, event: Compared) -> None:
@@ -59,6 +61,19 @@ def _compared(draft: NodeDraft, event: Compared) -> None:
         return
     owned = event.kind is MirrorKind.CONTACT
     draft.set_listing(event.kind, after_comparison(old, event.items, draft.now, owned))
+    if owned:
+        for key, fields in event.items:
+            if old.items.get(key) != fields:
+                _name_phone(draft, key, fields)
+
+
+def _name_phone(draft: NodeDraft, key: str, fields: Fields) -> None:
+    """AMI's ``ContactStatus`` does not say what the phone calls itself; the contact itself does."""
+    values = dict(fields)
+    place = f"{key.partition(';')[0]}/{values.get('uri', '')}"
+    contact, name = draft.contact(place), values.get("user_agent", "")
+    if contact is not None and name and contact.user_agent != name:
+        draft.contacts[place] = replace(contact, user_agent=name)
 
 
 def contact_told(draft: NodeDraft, event: ContactSeen) -> None:
