@@ -36,6 +36,16 @@ class Leg:
     silence_ms: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A call to place. `by` is one phone's or customer's number, used for this call only."""
+
+    kind: str
+    by: str
+    to: str
+    from_trunk: bool = False
+
+
 class Crew:
     """One process of the fleet, and what it tells."""
 
@@ -167,12 +177,17 @@ class Fleet:
         agents = agents_of(number)
         return [str(agents[STATIC_AGENTS - 1]), str(agents[-1])]
 
-    def call(self, by: str, to: str, *, from_trunk: bool = False) -> None:
-        """A call that stays up, of a phone or (another number) a customer; LabError if refused."""
-        server = self.lab.provider.address if from_trunk else ""
-        told = self._crew(by).ask("call", by=by, to=to, server=server)
-        if "why" in told:
-            raise LabError(f"The call of {by} to {to} did not come up: {told['why']}")
+    def place(self, calls: Iterable[Planned]) -> None:
+        """Places calls that stay up, all at once; LabError when one is refused."""
+        asked = []
+        for one in calls:
+            server = self.lab.provider.address if one.from_trunk else ""
+            crew = self._crew(one.by)
+            asked.append((one, crew, crew.order("call", by=one.by, to=one.to, server=server)))
+        told = [(one, crew.answer(number).get("why")) for one, crew, number in asked]
+        refused = [f"{one.by} to {one.to}: {why}" for one, why in told if why]
+        if refused:
+            raise LabError(f"Calls did not come up: {'; '.join(refused)}")
 
     def watch(self) -> None:
         """From now on silences count, and calls that are over are forgotten."""

@@ -7,26 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contrib.lab.fleet import Fleet, Leg
+from contrib.lab.fleet import Fleet, Leg, Planned
 from contrib.lab.fleet_files import QUEUES
 from contrib.lab.lab import Lab
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A call to place. `by` is one phone's or customer's number, used for this call only."""
-
-    kind: str
-    by: str
-    to: str
-    from_trunk: bool = False
-
-
 def mix() -> list[Planned]:
-    """30 calls: 8 conversations, 5 to a service, 11 with agents, a conference of 4, 2 waiting."""
-    calls = [Planned("phone", f"{2041 + n}", f"{2061 + n}") for n in range(8)]
+    """30 calls: 9 conversations, 5 to a service, 10 with agents, a conference of 4, 2 waiting."""
+    calls = [Planned("phone", f"{2041 + n}", f"{2061 + n}") for n in range(9)]
     calls += [Planned("service", f"{2071 + n}", "600") for n in range(5)]
-    calls += [Planned("queue", f"{2081 + n}", f"{701 + n % len(QUEUES)}") for n in range(6)]
+    calls += [Planned("queue", f"{2080 + n}", f"{700 + n}") for n in QUEUES]
     calls += [Planned("trunk", f"{8100 + n}", f"{5550700 + n}", from_trunk=True) for n in QUEUES]
     calls += [Planned("conference", f"{2091 + n}", "800") for n in range(4)]
     return calls + [Planned("waiting", f"{2095 + n}", "700") for n in range(2)]
@@ -46,9 +36,9 @@ class Seen:
 
 
 def place(fleet: Fleet, calls: Sequence[Planned]) -> None:
-    """Places them; LabError when one does not come up."""
-    for one in calls:
-        fleet.call(one.by, one.to, from_trunk=one.from_trunk)
+    """Places them, those of one kind together; LabError when one does not come up."""
+    for kind in dict.fromkeys(one.kind for one in calls):
+        fleet.place([one for one in calls if one.kind == kind])
 
 
 def judge(lab: Lab, legs: Sequence[Leg], calls: Sequence[Planned]) -> list[Seen]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from contrib.demo.witnesses import Witness
 from contrib.lab.errors import LabError
-from contrib.lab.fleet import Fleet
-from contrib.lab.fleet_calls import Planned, Seen, agents_in_calls, judge, place
+from contrib.lab.fleet import Fleet, Planned
+from contrib.lab.fleet_calls import Seen, agents_in_calls, judge, place
 from contrib.lab.fleet_files import AGENTS_PER_QUEUE, QUEUES, agents_of
 from contrib.lab.lab import Lab
 from contrib.lab.service import Service
@@ -21,7 +21,7 @@ READY_WITHIN_S = 45.0
 MOVED_WITHIN_S = 30.0
 CARRIED_WITHIN_S = 40.0
 UNCHANGED_S = 6.0
-SETTLE_S = 2.0
+SETTLE_S = 1.5
 
 
 class NewCalls(Witness):

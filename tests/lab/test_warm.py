@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from contrib.lab.fleet_calls import Planned, Seen, mix
+from contrib.lab.fleet import Planned
+from contrib.lab.fleet_calls import Seen, mix
 from contrib.lab.fleet_files import AGENTS_PER_QUEUE, QUEUES
 from contrib.lab.fleet_scene import SETTLE_S, Rung, Scene, staged
 from contrib.lab.sip_refer import Habit
