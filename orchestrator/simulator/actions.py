@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 
 from orchestrator.simulator import shapes
 from orchestrator.simulator.ami import ANYBODY, Action, Known, Session, parse_filter
+from orchestrator.simulator.call_actions import CallActions
+from orchestrator.simulator.dialplan import Dialplan
 from orchestrator.simulator.model import VERSION, Endpoint, Frame
 from orchestrator.simulator.pbx import Pbx
 from orchestrator.simulator.queue_actions import QueueActions
@@ -22,7 +23,7 @@ CALL = frozenset({"call", "reporting"})
 class Actions:
     """Dispatches by name; who may do what is checked first, as Asterisk does."""
 
-    def __init__(self, pbx: Pbx, registrar: Registrar) -> None:
+    def __init__(self, pbx: Pbx, registrar: Registrar, dialplan: Dialplan) -> None:
         self.pbx = pbx
         self.registrar = registrar
         self._known: Known = {
@@ -42,8 +43,8 @@ class Actions:
             "pjsipregister": (REPORTING, self._register),
             "pjsipunregister": (REPORTING, self._unregister),
             "pjsipsetmaintenance": (SYSTEM, self._maintenance),
-            "hangup": (frozenset({"system", "call"}), self._hang_up),
             "command": (frozenset({"command"}), self._command),
+            **CallActions(dialplan).known(),
             **QueueActions(pbx).known(),
             **StoreActions(pbx).known(),
         }
@@ -112,19 +113,6 @@ class Actions:
         channels = self.pbx.channels.values()
         items = [("CoreShowChannel", shapes.core_show_channel(channel)) for channel in channels]
         session.listing(action, "Channels will follow", items, "CoreShowChannelsComplete")
-
-    def _hang_up(self, session: Session, action: Action) -> None:
-        wanted = action.get("channel", "")
-        if wanted.startswith("/") and wanted.endswith("/"):
-            names = [name for name in self.pbx.legs if re.search(wanted[1:-1], name)]
-        else:
-            names = [name for name in self.pbx.legs if name == wanted]
-        if not names:
-            session.refuse(action, "No such channel")
-            return
-        for name in names:
-            asyncio.get_running_loop().create_task(self.pbx.legs[name].hang_up())
-        session.done(action, "Channel Hungup")
 
     def _command(self, session: Session, action: Action) -> None:
         lines = []

@@ -215,8 +215,11 @@ class Session(asyncio.Protocol):
         action: dict[str, str] = {}
         for line in text.split("\r\n"):
             name, colon, value = line.partition(":")
-            if colon:
-                action.setdefault(name.strip().lower(), value.strip())
+            key = name.strip().lower()
+            if colon and key == "variable" and key in action:  # Originate takes several
+                action[key] += f"\n{value.strip()}"
+            elif colon:
+                action.setdefault(key, value.strip())
         name = action.get("action", "").lower()
         if name == "challenge":
             self._challenge = str(secrets.randbelow(10**9))

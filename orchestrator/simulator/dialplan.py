@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
 
 from orchestrator.simulator import sip
+from orchestrator.simulator.dialing import SIP_CAUSE, TOLD, Dialing, settle
+from orchestrator.simulator.evacuation import Evacuation
 from orchestrator.simulator.leg import Leg
 from orchestrator.simulator.model import Channel
 from orchestrator.simulator.pbx import Pbx
@@ -19,21 +20,17 @@ from orchestrator.simulator.queueing import wait_in_queue
 from orchestrator.simulator.stack import Incoming, Stack
 
 DIDS = {"5550100": "600", "5550700": "700"}
-SIP_CAUSE = {403: 21, 404: 1, 480: 19, 486: 17, 500: 38, 503: 34, 603: 21, 0: 18}
-DIAL_STATUS = {486: "BUSY", 503: "CONGESTION", 487: "CANCEL"}
-REFUSALS = {3: 404, 1: 404, 17: 486, 18: 480, 19: 480, 21: 403, 34: 503, 38: 503}
+REFUSALS = {3: 404, 1: 404, 17: 486, 18: 480, 19: 480, 21: 403, 22: 410, 34: 503, 38: 503}
 RING_S = 30.0
-TOLD = -1  # not a cause: the channel has ended and said so
 
 
-class Dialplan:
+class Dialplan(Dialing):
     """Runs each call as one task, as Asterisk runs each channel in one thread."""
 
     def __init__(self, pbx: Pbx, stack: Stack, peer: str) -> None:
-        self.pbx = pbx
-        self.stack = stack
+        super().__init__(pbx, stack)
         self.peer = peer  # the other node's address
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.evacuation = Evacuation(self)
 
     def start(self, incoming: Incoming, endpoint: str) -> None:
         """A new INVITE from an endpoint that has been identified."""
@@ -46,36 +43,71 @@ class Dialplan:
             channel.caller = (number, "")
         self.pbx.legs[channel.name] = leg
         self.pbx.calls_processed += 1
-        self._spawn(self._run(channel, leg))
+        self.spawn(self._run(channel, leg))
 
     def leg_of(self, call_id: str) -> Leg | None:
         """The leg whose dialog this is, when it is still up."""
         legs = self.pbx.legs.values()
         return next((leg for leg in legs if leg.call_id == call_id), None)
 
-    def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _run(self, channel: Channel, leg: Leg) -> None:
         context, exten = channel.context, channel.exten
         cause = 1
-        if context in ("phones", "from-trunk") and self._draining():
+        if exten.startswith("evac-"):
+            cause = await self.evacuation.arrive(channel, leg)
+        elif context in ("phones", "from-trunk") and self._draining():
             cause = await self._drain(channel, leg)
         elif context == "from-customer":
-            cause = await self._serve(channel, leg, "600") if not self.pbx.reject else 34
+            cause = await self.serve(channel, leg, "600") if not self.pbx.reject else 34
         elif context == "to-customer":
             cause = await self._dial(channel, leg, "labtrunk", exten) if not self.pbx.reject else 34
         else:
-            cause = await self._serve(channel, leg, DIDS.get(exten, exten))
+            cause = await self.serve(channel, leg, DIDS.get(exten, exten))
+        await self.go_on(channel, leg, cause)
+
+    # --- AMI: Redirect and Originate ---
+
+    def redirect(self, channel: Channel, leg: Leg, context: str, exten: str) -> None:
+        """Whatever runs on the channel stops; its task goes on there."""
+        channel.context, channel.exten, channel.priority = context, exten, 1
+        leg.taken.set()
+
+    async def go_on(self, channel: Channel, leg: Leg, cause: int) -> None:
+        """Where the channel was sent meanwhile; then its end."""
+        while leg.taken.is_set() and not leg.gone.is_set():
+            leg.taken.clear()
+            cause = await self.evacuation.send(channel, leg)
         await self._end(channel, leg, cause)
 
-    async def _serve(self, channel: Channel, leg: Leg, exten: str) -> int:
+    def originate(
+        self, endpoint: str, place: tuple[str, str], seconds: float, variables: dict[str, str]
+    ) -> None:
+        """Ring the phone; when it answers its channel goes on at that place."""
+        self.spawn(self._originate(endpoint, place, seconds, variables))
+
+    async def _originate(
+        self, endpoint: str, place: tuple[str, str], seconds: float, variables: dict[str, str]
+    ) -> None:
+        uri = self.uri(endpoint, endpoint)
+        if not uri:
+            return
+        channel = self.pbx.new_channel(endpoint, *place, 0)
+        channel.variables |= variables
+        leg = self.pbx.legs[channel.name] = Leg(self.stack, secrets.token_hex(12))
+        calling = asyncio.ensure_future(leg.call(uri, sip.target_of(uri), "0"))
+        await asyncio.wait({calling}, timeout=seconds)
+        if not calling.done():
+            leg.cancel()
+            self.spawn(settle(calling, leg))
+        if not leg.up:
+            self.pbx.hung_up(channel, 19)
+            return
+        self.pbx.set_state(channel, 6)
+        self.pbx.device_changed(endpoint)
+        cause = await self.evacuation.send(channel, leg)
+        await self.go_on(channel, leg, cause)
+
+    async def serve(self, channel: Channel, leg: Leg, exten: str) -> int:
         if channel.context != "serve":
             self.pbx.execute(channel, "Goto", f"serve,{exten},1")
             channel.context, channel.exten, channel.priority = "serve", exten, 1
@@ -85,7 +117,7 @@ class Dialplan:
         channel.priority = 2
         if exten == "600":
             self.pbx.execute(channel, "Echo")
-            await leg.gone.wait()
+            await leg.over.wait()
             return 0  # the caller ended it: cause 0 in Asterisk 22
         if exten == "601":
             self.pbx.execute(channel, "Hangup")
@@ -99,11 +131,6 @@ class Dialplan:
         if len(exten) == 4 and exten.startswith("10"):
             return await self._dial(channel, leg, exten, exten)
         return 1
-
-    def up(self, channel: Channel, leg: Leg) -> None:
-        leg.answer()
-        self.pbx.set_state(channel, 6)
-        self.pbx.device_changed(channel.endpoint)
 
     async def _end(self, channel: Channel, leg: Leg, cause: int) -> None:
         if cause == TOLD:
@@ -134,17 +161,6 @@ class Dialplan:
 
     # --- Dial ---
 
-    def uri(self, endpoint: str, number: str) -> str:
-        """Where Dial sends the INVITE; empty when the endpoint cannot be reached."""
-        known = self.pbx.endpoints.get(endpoint)
-        contacts = [c for c in self.pbx.contacts_of(endpoint) if c.status != "Unreachable"]
-        if known is None or known.maintenance or not contacts:
-            return ""
-        if endpoint in ("trunk", "peernode", "labtrunk"):
-            host, port = sip.target_of(contacts[0].uri)
-            return f"sip:{number}@{host}:{port}"
-        return contacts[0].uri
-
     async def _dial(self, channel: Channel, leg: Leg, endpoint: str, number: str) -> int:
         dialled = number if number == endpoint else f"{number}@{endpoint}"
         self.pbx.execute(channel, "Dial", f"PJSIP/{dialled},30")
@@ -160,93 +176,3 @@ class Dialplan:
             return SIP_CAUSE.get(status, 38) if status != 487 else 0
         self.up(channel, leg)
         return await self.talk(channel, leg, callee, out)
-
-    def _connected_line(self, channel: Channel, callee: Channel) -> None:
-        channel.connected = callee.caller
-        self.pbx.tell("NewConnectedLine", channel)
-
-    def outgoing(self, channel: Channel, endpoint: str, number: str) -> tuple[Channel, Leg]:
-        known = self.pbx.endpoints[endpoint]
-        callee = self.pbx.new_channel(endpoint, known.context, "s", 0, channel.linkedid)
-        callee.exten = channel.exten
-        self.pbx.execute(callee, "AppDial", "(Outgoing Line)")
-        callee.connected = channel.caller
-        if not callee.caller[0]:
-            callee.caller = (number, "")
-            self.pbx.tell("NewCallerid", callee, ("CID-CallingPres", "0 (Presentation Allowed)"))
-        self.pbx.tell("NewConnectedLine", callee)
-        out = Leg(self.stack, secrets.token_hex(12))
-        self.pbx.legs[callee.name] = out
-        return callee, out
-
-    async def ring(
-        self, channel: Channel, leg: Leg, callee: Channel, out: Leg, uri: str, seconds: float
-    ) -> int:
-        """Let the callee ring until an answer, a refusal, the caller's hang-up or the time is up;
-        the SIP status, 487 when the caller gave up, 0 when nobody answered."""
-
-        def ringing() -> None:
-            if callee.state != 5:
-                self.pbx.set_state(callee, 5)
-                self._connected_line(channel, callee)
-                status = ("DialStatus", "RINGING")
-                self.pbx.dial_event("DialState", channel, callee, status)
-                self.pbx.device_changed(callee.endpoint, channel.endpoint)
-                leg.ring()
-
-        trunk = self.pbx.registrations.get("trunk-reg")
-        credentials = ("", "")
-        if callee.endpoint == "trunk" and trunk:
-            credentials = (trunk.username, trunk.password)
-        caller = trunk.username if credentials[0] and trunk else channel.caller[0]
-        calling = asyncio.ensure_future(
-            out.call(uri, sip.target_of(uri), caller, credentials, ringing)
-        )
-        gone = asyncio.ensure_future(leg.gone.wait())
-        await asyncio.wait({calling, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        status = calling.result() if calling.done() else (487 if leg.gone.is_set() else 0)
-        if not calling.done():
-            out.cancel()  # its 487, or an answer that crossed it, ends the leg
-            self._spawn(_settle(calling, out))
-        self._rung(channel, callee, status)
-        return 200 if 200 <= status < 300 else status
-
-    def _rung(self, channel: Channel, callee: Channel, status: int) -> None:
-        if 200 <= status < 300:
-            self.pbx.set_state(callee, 6)
-            channel.connected = callee.caller
-        word = "ANSWER" if 200 <= status < 300 else DIAL_STATUS.get(status, "NOANSWER")
-        cause = SIP_CAUSE.get(status, 38)
-        tech = (("TechCause", str(status)),) if status else ()
-        if status >= 300 and status != 487:
-            self.pbx.tell("HangupRequest", callee, ("Cause", str(cause)), *tech)
-        self.pbx.dial_event("DialEnd", channel, callee, ("DialStatus", word))
-        if word != "ANSWER":
-            self.pbx.hung_up(callee, cause if status != 487 else 0, str(status) if status else "")
-
-    async def talk(self, channel: Channel, leg: Leg, callee: Channel, out: Leg) -> int:
-        """Both are up: bridge them until one of them ends it."""
-        self.pbx.device_changed(callee.endpoint, channel.endpoint)
-        bridge = self.pbx.bridge(callee, channel)
-        ends = {asyncio.ensure_future(leg.gone.wait()), asyncio.ensure_future(out.gone.wait())}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-        first = channel if leg.gone.is_set() else callee
-        self.pbx.tell("HangupRequest", first, ("Cause", "16"))
-        other = callee if first is channel else channel
-        self.pbx.leave(bridge, first)
-        self.pbx.tell("SoftHangupRequest", first, ("Cause", "16"))
-        self.pbx.hung_up(first, 16)
-        self.pbx.leave(bridge, other)
-        self.pbx.destroy(bridge)
-        self.pbx.hung_up(other, 16)
-        self._spawn((out if first is channel else leg).hang_up())
-        return TOLD
-
-
-async def _settle(calling: asyncio.Future[int], out: Leg) -> None:
-    await asyncio.wait({calling}, timeout=4.0)
-    calling.cancel()
-    await out.hang_up()

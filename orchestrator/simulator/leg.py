@@ -17,12 +17,19 @@ ACK_WAIT_S = 0.5
 
 
 class Leg:
-    """A dialog. ``gone`` is set when the far end has ended it or does not answer any more."""
+    """A dialog.
+
+    ``gone`` is set when the far end has ended it or does not answer any more, ``taken`` when its
+    channel was sent elsewhere in the dialplan; ``over`` with either of them.
+    """
 
     def __init__(self, stack: Stack, call_id: str) -> None:
         self.stack = stack
         self.call_id = call_id
-        self.gone = asyncio.Event()
+        self.over = asyncio.Event()
+        self.gone = _Also(self.over)
+        self.taken = _Also(self.over)
+        self.notified: asyncio.Queue[int] = asyncio.Queue()
         self.acked = asyncio.Event()
         self.up = False
         self.local = ""
@@ -152,6 +159,29 @@ class Leg:
             headers.append(("Content-Type", "application/sdp"))
         return Message(f"{method} {self.remote_uri} SIP/2.0", headers, body)
 
+    async def refer(self, target: str) -> int:
+        """REFER (RFC 3515): what became of it, 500 when nothing was heard; 0 when the leg was
+        taken or ended meanwhile. A phone that does not answer at all loses the dialog."""
+        self.cseq += 1
+        request = self._out("REFER")
+        request.headers.append(("Refer-To", f"<{target}>"))
+        answer = await self.stack.request(request, self.target)
+        if answer is None:
+            await self.hang_up()
+            return 500
+        status = answer.status
+        while 200 <= status < 300 and not self.over.is_set():
+            heard = asyncio.ensure_future(self.notified.get())
+            ends = asyncio.ensure_future(self.over.wait())
+            await asyncio.wait({heard, ends}, return_when=asyncio.FIRST_COMPLETED)
+            ends.cancel()
+            if not heard.done():
+                heard.cancel()
+                return 0
+            if heard.result() >= 200:
+                return heard.result()
+        return status
+
     # --- both ---
 
     async def hang_up(self) -> None:
@@ -182,6 +212,25 @@ class Leg:
             self.gone.set()
         else:
             incoming.reply(200, [self.contact, ("Allow", ALLOW)])
+            fragment = incoming.message.body.split(" ")
+            if method == "NOTIFY" and len(fragment) > 1 and fragment[1].isdigit():
+                self.notified.put_nowait(int(fragment[1]))
+
+
+class _Also(asyncio.Event):
+    """Sets another one with it; cleared together."""
+
+    def __init__(self, other: asyncio.Event) -> None:
+        super().__init__()
+        self._other = other
+
+    def set(self) -> None:
+        super().set()
+        self._other.set()
+
+    def clear(self) -> None:
+        super().clear()
+        self._other.clear()
 
 
 def _on_ringing(ringing: Callable[[], None] | None) -> Callable[[Message], None] | None:

@@ -49,7 +49,7 @@ class Node:
         self.stack = Stack((settings.address, SIP_PORT), self.deliver)
         self.registrar = Registrar(self.pbx, self.stack)
         self.dialplan = Dialplan(self.pbx, self.stack, settings.peer)
-        actions = Actions(self.pbx, self.registrar)
+        actions = Actions(self.pbx, self.registrar, self.dialplan)
         users = {USERNAME: User(USERNAME, settings.ami_secret)}
         self.server = Server(self.pbx, users, actions)
         self.pbx.emit = self.server.emit

@@ -31,18 +31,23 @@ class Caller(Protocol):
     async def talk(self, channel: Channel, leg: Leg, callee: Channel, out: Leg) -> int: ...
 
 
-async def wait_in_queue(caller: Caller, channel: Channel, leg: Leg, queue: Queue) -> int:
-    """Wait until an agent takes the call or the caller gives up; the hang-up cause."""
+async def wait_in_queue(
+    caller: Caller, channel: Channel, leg: Leg, queue: Queue, position: int = 0
+) -> int:
+    """Wait until an agent takes the call or the caller gives up; the hang-up cause.
+
+    ``position`` is the place in line, 0 the end of it.
+    """
     pbx = caller.pbx
     pbx.execute(channel, "Queue", queue.name)
     waiting = Waiting(channel)
-    queue.callers.append(waiting)
+    queue.callers.insert(position - 1 if position else len(queue.callers), waiting)
     _tell(pbx, "QueueCallerJoin", queue, waiting)
-    while not leg.gone.is_set():
+    while not leg.over.is_set():
         member = _free(pbx, queue) if queue.callers[0] is waiting else None
         uri = caller.uri(member.endpoint, "") if member else ""
         if member is None or not uri:
-            await asyncio.wait({asyncio.ensure_future(leg.gone.wait())}, timeout=RETRY_S)
+            await asyncio.wait({asyncio.ensure_future(leg.over.wait())}, timeout=RETRY_S)
             continue
         callee, out = caller.outgoing(channel, member.endpoint, member.name)
         pbx.dial_event("DialBegin", channel, callee, ("DialString", member.endpoint))

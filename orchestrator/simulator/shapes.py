@@ -65,6 +65,24 @@ def core_show_channel(item: Channel) -> Frame:
     ]
 
 
+def status(item: Channel) -> Frame:
+    """An item of Status, without the media's headers."""
+    head = channel(item)
+    return [
+        ("Privilege", "Call"),
+        *head,
+        ("Type", "PJSIP"),
+        ("DNID", item.exten),
+        ("EffectiveConnectedLineNum", item.connected[0] or UNKNOWN),
+        ("EffectiveConnectedLineName", item.connected[1] or UNKNOWN),
+        ("TimeToHangup", "0"),
+        ("BridgeID", item.bridge),
+        ("Application", item.application),
+        ("Data", item.data),
+        ("Seconds", str(int(time.time() - item.created_at))),
+    ]
+
+
 def bridge(item: Bridge) -> Frame:
     return [
         ("BridgeUniqueid", item.uniqueid),

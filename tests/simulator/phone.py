@@ -13,8 +13,16 @@ from tests.simulator.dialogue import Frame, frames
 
 
 class Phone:
-    def __init__(self, number: str, address: str, port: int, server: str) -> None:
+    """``habit``: what it does with a REFER in a call. ``honour``: calls there and reports the
+    answer; ``naive``: reports the challenge too; ``decline`` (603); ``failing``: takes it and
+    reports 503; ``half-way``: takes it and does nothing; ``ignore``: does not even answer.
+    """
+
+    def __init__(
+        self, number: str, address: str, port: int, server: str, habit: str = "honour"
+    ) -> None:
         self.number = number
+        self.habit = habit
         self.server = (server, 5060)
         self.stack = Stack((address, port), self._deliver)
         self.stack.start()
@@ -28,7 +36,9 @@ class Phone:
     def _deliver(self, incoming: Incoming) -> None:
         message = incoming.message
         leg = self.legs.get(message.call_id)
-        if leg:
+        if leg and message.method == "REFER":
+            self._work = asyncio.get_running_loop().create_task(self._referred(incoming, leg))
+        elif leg:
             leg.received(incoming)
         elif message.method == "INVITE":
             leg = self.legs[message.call_id] = Leg.from_caller(incoming)
@@ -36,6 +46,44 @@ class Phone:
             asyncio.get_running_loop().call_later(0.05, leg.answer)
         elif message.method == "OPTIONS":
             incoming.reply(200)
+
+    async def _referred(self, incoming: Incoming, leg: Leg) -> None:
+        if self.habit == "ignore":
+            return
+        if self.habit == "decline":
+            incoming.reply(603)
+            return
+        incoming.reply(202)
+        if self.habit == "half-way":
+            return
+        await self._notify(leg, 503 if self.habit == "failing" else 100)
+        if self.habit == "failing":
+            return
+        if self.habit == "naive":
+            await self._notify(leg, 401)
+        uri = sip.uri_of(incoming.message.get("Refer-To"))
+        there = Leg(self.stack, f"refer-{self.number}-{len(self.legs)}")
+        self.legs[there.call_id] = there
+        status = await there.call(
+            uri, sip.target_of(uri), self.number, (self.number, self.password)
+        )
+        if self.habit != "naive":
+            await self._notify(leg, status)
+
+    async def _notify(self, leg: Leg, status: int) -> None:
+        leg.cseq += 1
+        host, port = self.stack.address
+        headers = [("Max-Forwards", "70"), ("From", leg.local), ("To", leg.remote)]
+        headers += [("Call-ID", leg.call_id), ("CSeq", f"{leg.cseq} NOTIFY")]
+        headers += [("Contact", f"<sip:{self.number}@{host}:{port}>"), ("Event", "refer")]
+        headers.append(("Content-Type", "message/sipfrag"))
+        body = f"SIP/2.0 {status} {sip.REASONS[status]}"
+        request = sip.Message(f"NOTIFY {leg.remote_uri} SIP/2.0", headers, body)
+        await self.stack.request(request, leg.target, timeout_s=3)
+
+    def talking(self) -> list[Leg]:
+        """The calls that are up."""
+        return [leg for leg in self.legs.values() if leg.up and not leg.gone.is_set()]
 
     async def register(self, expires: int) -> int:
         host, port = self.stack.address
