@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from orchestrator.core.machine.service import trunk_status
+from orchestrator.core.readying.check import Check as Check
+from orchestrator.core.readying.checks import warmth
 from orchestrator.core.state import Node, Pair, Policy, TrunkPolicy
 from orchestrator.core.words import ContactStatus, Observer, Outcome, RegistrationStatus, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """``ok`` None: it cannot be told. ``why`` has the present values, ``do`` what helps."""
-
-    name: str
-    ok: bool | None
-    why: str
-    do: str = ""
-
-
 def readiness(state: Pair, policy: Policy, now: float, name: str) -> tuple[Check, ...]:
-    """Every condition of the node's taking over, in the order an engineer would look."""
+    """Every condition of the node's taking over, in the order an engineer would look.
+
+    First those that gate a planned move, then how warm the node is.
+    """
+    return (*gating(state, policy, now, name), *warmth(state, policy, now, name))
+
+
+def gating(state: Pair, policy: Policy, now: float, name: str) -> tuple[Check, ...]:
+    """The conditions that a planned move waits for; looks at no phone."""
     node = state.nodes[name]
     fresh = node.fresh(now, policy.stale_s) and node.in_sync
     return (
@@ -34,10 +32,10 @@ def readiness(state: Pair, policy: Policy, now: float, name: str) -> tuple[Check
 
 
 def missing(state: Pair, policy: Policy, now: float, name: str) -> tuple[str, ...]:
-    """What is not true, in words; empty: ready. Unknown is not ready."""
+    """What a planned move waits for, in words; empty: ready. Unknown is not ready."""
     return tuple(
         f"{check.why}{f' ({check.do})' if check.do else ''}"
-        for check in readiness(state, policy, now, name)
+        for check in gating(state, policy, now, name)
         if check.ok is not True
     )
 

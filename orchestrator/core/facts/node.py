@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from orchestrator.core.facts.lists import (
     CONTACT,
@@ -16,6 +16,8 @@ from orchestrator.core.facts.lists import (
     word,
     words,
 )
+from orchestrator.core.facts.pictured import Read, once, picture, pictured
+from orchestrator.core.facts.warm import WARM, other
 from orchestrator.core.language.types import (
     BOOL,
     DURATION,
@@ -28,11 +30,11 @@ from orchestrator.core.language.types import (
     Type,
 )
 from orchestrator.core.picture.calls import calls_in_progress
-from orchestrator.core.readiness import missing, readiness
-from orchestrator.core.state import Contact, Node, Policy
-from orchestrator.core.words import ContactStatus, Role, Verdict
-
-Read = Callable[[Node, Look], Any]
+from orchestrator.core.picture.phones import known, reachable
+from orchestrator.core.picture.phones import phones as phones
+from orchestrator.core.readiness import gating, missing
+from orchestrator.core.state import Contact, Node
+from orchestrator.core.words import Role, Verdict
 
 # What a source is read from; the second word tells whether it changes so often, or costs so much to
 # look through, that rules look at it only a few times a second (rules: ``PACE_S``).
@@ -50,35 +52,13 @@ SOURCES: Final[dict[str, tuple[Callable[[Node, Look], object], bool]]] = {
     "channels": (lambda node, _: node.channels, True),
     "queues": (lambda node, _: node.queues, True),
     "counters": (lambda node, _: node.counters, True),
+    "other's contacts": (lambda node, look: _table(other(node, look), "contacts"), True),
+    "other's queues": (lambda node, look: _table(other(node, look), "queues"), True),
 }
 
 
-def _pictured(read: Read, part: str = "") -> Read:
-    """Unknown while the node's picture may not be believed, or that part could not be asked for."""
-
-    def run(node: Node, look: Look) -> Any:
-        known = node.fresh(look.now, look.policy.stale_s) and part not in node.missing
-        return read(node, look) if known else None
-
-    return run
-
-
-def _once(key: str, read: Read) -> Read:
-    """Worked out once an evaluation, however many rules ask."""
-
-    def run(node: Node, look: Look) -> Any:
-        place = (id(node), key)
-        if place not in look.cache:
-            look.cache[place] = read(node, look)
-        return look.cache[place]
-
-    return run
-
-
-def _picture(type_: Type, doc: str, key: str, read: Read, part: str, *others: str) -> Attribute:
-    return Attribute(
-        type_, doc, _pictured(_once(key, read), part), ("fresh", "missing", part, *others)
-    )
+def _table(node: Node | None, name: str) -> object:
+    return None if node is None else getattr(node, name)
 
 
 # --- readers -------------------------------------------------------------------------------------
@@ -95,7 +75,7 @@ def _holds_address(node: Node, look: Look) -> bool | None:
     return node.holds_address if recent else None
 
 
-_trunks = _once("trunks", trunk_views)
+_trunks = once("trunks", trunk_views)
 
 
 def _trunks_that(ask: Callable[[TrunkView, Look], bool | None]) -> Read:
@@ -106,44 +86,11 @@ def _trunks_that(ask: Callable[[TrunkView, Look], bool | None]) -> Read:
     return run
 
 
-def _host_of(uri: str) -> str:
-    rest = uri.rpartition("@")[2].removeprefix("sips:").removeprefix("sip:")
-    return rest[1:].partition("]")[0] if rest[:1] == "[" else rest.partition(";")[0].split(":")[0]
-
-
-def phones(node: Node, policy: Policy) -> Sequence[Contact]:
-    """Contacts of people: neither trunks nor the other node."""
-    trunks = {trunk.endpoint for trunk in policy.trunks}
-    first, second = (each.address for each in policy.nodes)
-    return [
-        contact
-        for contact in node.contacts.values()
-        if contact.aor not in trunks
-        and contact.status is not ContactStatus.REMOVED
-        # the cheap look first: thousands of contacts are none of the nodes
-        and not (
-            (first in contact.uri or second in contact.uri)
-            and _host_of(contact.uri) in (first, second)
-        )
-    ]
-
-
-def known(contacts: Iterable[Contact]) -> int:
-    """How many phones they are: one with two contacts counts once."""
-    return len({contact.aor for contact in contacts})
-
-
-def reachable(contacts: Iterable[Contact]) -> int:
-    """How many of the phones answer, or are not asked (no qualify)."""
-    lost = (ContactStatus.UNREACHABLE, ContactStatus.UNKNOWN)
-    return known(contact for contact in contacts if contact.status not in lost)
-
-
 def _phones(node: Node, look: Look) -> Sequence[Contact]:
     return phones(node, look.policy)
 
 
-_phones_once = _once("contacts", _phones)
+_phones_once = once("contacts", _phones)
 
 
 def _phones_known(node: Node, look: Look) -> float:
@@ -160,7 +107,7 @@ def _calls(node: Node, look: Look) -> float:
 
 
 def _ready(node: Node, look: Look) -> bool | None:
-    checks = readiness(look.state, look.policy, look.now, node.name)
+    checks = gating(look.state, look.policy, look.now, node.name)
     answers = [check.ok for check in checks]
     if False in answers:
         return False
@@ -172,7 +119,7 @@ def _missing(node: Node, look: Look) -> str:
 
 
 def _counter(name: str, doc: str) -> Attribute:
-    read = _pictured(lambda node, _: float(getattr(node.counters, name)))
+    read = pictured(lambda node, _: float(getattr(node.counters, name)))
     return Attribute(NUMBER, doc, read, ("fresh", "counters"), counter=True)
 
 
@@ -220,7 +167,7 @@ _JUDGED: Final = {
     ),
 }
 _TABLES: Final = {
-    "trunks": _picture(
+    "trunks": picture(
         Type(Kind.LIST, of=TRUNK),
         "the trunks of the configuration",
         "trunks",
@@ -228,52 +175,52 @@ _TABLES: Final = {
         "registrations",
         "contacts",
     ),
-    "trunks_registered": _picture(
+    "trunks_registered": picture(
         NUMBER,
         "trunks registered from here",
         "trunks registered",
         _trunks_that(registered),
         "registrations",
     ),
-    "trunks_reachable": _picture(
+    "trunks_reachable": picture(
         NUMBER,
         "trunks whose provider answers this node",
         "trunks reachable",
         _trunks_that(lambda trunk, _: trunk.reachable),
         "contacts",
     ),
-    "contacts": _picture(
+    "contacts": picture(
         Type(Kind.LIST, of=CONTACT),
         "phones, without trunks and the other node",
         "contacts",
         _phones,
         "contacts",
     ),
-    "phones_known": _picture(
+    "phones_known": picture(
         NUMBER, "phones registered, each counted once", "phones", _phones_known, "contacts"
     ),
-    "phones_reachable": _picture(
+    "phones_reachable": picture(
         NUMBER,
         "phones that answer, or that are not asked (no qualify)",
         "reachable phones",
         _phones_reachable,
         "contacts",
     ),
-    "calls": _picture(
+    "calls": picture(
         NUMBER,
         "calls in progress, also ringing and waiting ones; without stuck channels",
         "calls",
         _calls,
         "channels",
     ),
-    "channels": _picture(
+    "channels": picture(
         NUMBER,
         "channels, also ringing ones",
         "channels",
         lambda n, _: float(len(n.channels)),
         "channels",
     ),
-    "queues": _picture(
+    "queues": picture(
         Type(Kind.LIST, of=QUEUE),
         "queues with their agents and callers",
         "queues",
@@ -297,4 +244,4 @@ _COUNTERS: Final = {
     }.items()
 }
 
-NODE: Final = Record("node", "One Asterisk host.", {**_JUDGED, **_TABLES, **_COUNTERS})
+NODE: Final = Record("node", "One Asterisk host.", {**_JUDGED, **_TABLES, **WARM, **_COUNTERS})

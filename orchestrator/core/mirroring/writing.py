@@ -17,7 +17,6 @@ from orchestrator.core.mirroring.memory import (
     LONGEST_ITEM_PAUSE_S,
     SETTLE_S,
     Backlog,
-    Keys,
     MirrorMemory,
 )
 from orchestrator.core.mirroring.reading import (

@@ -1,0 +1,1 @@
+"""Rooms of the readiness: what the standby has of the active's phones and queues."""
