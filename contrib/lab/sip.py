@@ -185,14 +185,12 @@ class Agent(Transactions):
     # -- what comes in
 
     def late_answer(self, answer: Message) -> bool:
-        if answer.method != "INVITE" or answer.status // 100 != 2:
+        if answer.method != "INVITE" or answer.status // 100 != 2 or self.waits_for(answer):
             return False
         call = self.calls.get(answer.get("call-id"))
         if call:  # our ACK was lost: the far end repeats its 200
             self.acknowledge(call, answer)
             return True
-        if self.waits_for(answer):
-            return False
         self._decline_late(answer)
         return True
 
