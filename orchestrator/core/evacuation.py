@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from orchestrator.core.evacuating import habits
 from orchestrator.core.evacuating.book import calls_of, is_seen, may_send, put, settle, under_way
-from orchestrator.core.evacuating.driving import call_back
+from orchestrator.core.evacuating.driving import call_back, follow, was_sent
 from orchestrator.core.evacuating.driving import drive as drive
 from orchestrator.core.evacuating.driving import wanted as wanted
 from orchestrator.core.evacuating.planner import plan_calls
@@ -30,7 +30,6 @@ from orchestrator.core.words import LegStep, Phase, ReferHabit
 
 # SIP codes by which a phone itself says that it does not do REFER; others may be the new node's
 _REFUSING = frozenset({400, 403, 405, 420, 488, 501, 603})
-_REACHED = frozenset({LegStep.ARRIVED, LegStep.JOINED})
 
 
 def leg_seen(work: Work, event: LegSeen) -> None:
@@ -53,12 +52,15 @@ def leg_seen(work: Work, event: LegSeen) -> None:
 
 
 def _told(leg: CarriedLeg, event: LegSeen) -> CarriedLeg:
+    """The leg after the event; who is joined says it for both."""
     if event.step is LegStep.JOINED:
         leg = replace(leg, arrived=True)
-    if event.role is not leg.plan.role:
+    elif event.step is LegStep.REJOINED:
+        leg = replace(leg, step=event.step)
+    if event.role is not leg.plan.role or event.step is LegStep.JOINED:
         return leg
-    if event.step in _REACHED:
-        return replace(leg, arrived=True, arrived_as=event.uniqueid or leg.arrived_as)
+    if event.step is LegStep.ARRIVED:
+        return replace(leg, arrived=True, arrived_as=event.uniqueid, arrived_by=event.detail)
     return replace(leg, step=event.step, detail=event.detail)
 
 
@@ -73,11 +75,23 @@ def _declined(work: Work, call: CarriedCall, event: LegSeen) -> CarriedCall:
     return call
 
 
-def break_off(work: Work, ended: bool = False) -> None:
-    """The drain, or the whole move, is over before its calls are: settle each by what is seen."""
-    move = work.move
-    if work.state.phase is Phase.DRAINING and not ended:
+def follow_on(work: Work) -> None:
+    """Follow what is still on its way although the drain is over; nothing more is sent.
+
+    Legs that are moving are not called back at once: their phones would be parted on the way.
+    """
+    policy, calls = work.policy.evacuation, under_way(work.move)
+    if work.state.phase is Phase.DRAINING or not calls:
         return
+    if policy is None or work.lost(work.move.from_node):
+        break_off(work)
+    else:
+        follow(work, policy)
+
+
+def break_off(work: Work) -> None:
+    """The move is over, or its old node lost, before its calls are: settle by what is seen."""
+    move = work.move
     old, new = work.node(move.from_node), work.node(move.to_node)
     for sent in under_way(move):
         call = looked_at(sent, old, new, is_seen(work, old))
@@ -86,19 +100,19 @@ def break_off(work: Work, ended: bool = False) -> None:
             settle(work, call, CallFate.CARRIED)
         elif work.lost(old.name):
             settle(work, call, CallFate.LOST, f"{old.name} was lost meanwhile")
-        elif places & {Place.NEW, Place.CROSSING, Place.GONE} or work.lost(new.name):
+        elif not was_sent(work, call):
+            settle(work, call, CallFate.STAYED, "the move ended before it was sent")
+        elif places & {Place.NEW, Place.CROSSING, Place.GONE}:
             _gather(work, call, places, new.name)
         else:
             settle(work, call_back(work, call, "broken off"), CallFate.STAYED)
 
 
 def _gather(work: Work, call: CarriedCall, places: set[Place], new: str) -> None:
-    """Some of it may be over already; what is left is brought together where it was."""
+    """A part of it is over, or gone; what is left is called back all the same."""
     if places & {Place.OLD, Place.BACK, Place.LINKED}:
         call = call_back(work, call, "broken off")
-    parted = places & {Place.NEW, Place.CROSSING, Place.GONE}
-    fate = CallFate.LOST if parted else CallFate.STAYED
-    settle(work, call, fate, f"{new} was lost meanwhile" if work.lost(new) else "broken off")
+    settle(work, call, CallFate.LOST, f"{new} was lost" if work.lost(new) else "broken off")
 
 
 def is_under_way(work: Work) -> bool:

@@ -76,7 +76,7 @@ def run(work: Work) -> None:
     for _ in range(PASSES):
         if work.state.move is None:
             return
-        evacuation.break_off(work)
+        evacuation.follow_on(work)
         row, why = _next(work)
         if row is None:
             return
@@ -189,7 +189,7 @@ def _enter(work: Work, phase: Phase, sentence: str, turning: bool) -> None:
 
 def end(work: Work, ending: Ending, sentence: str) -> None:
     """Write the move into the history and tell people; held ends call a human."""
-    evacuation.break_off(work, ended=True)
+    evacuation.break_off(work)
     move, active = work.move, work.state.active
     if ending is Ending.ROLLED_BACK:
         active = move.from_node

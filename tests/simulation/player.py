@@ -8,12 +8,21 @@ from pathlib import Path
 
 from orchestrator.config import load_rules
 from orchestrator.core import durable
-from orchestrator.core.commands import AddAddress
+from orchestrator.core.commands import AddAddress, Evacuate
 from orchestrator.core.engine import Engine
 from orchestrator.core.events import Event, Tick
 from orchestrator.core.rules import RuleSet
-from orchestrator.core.state import NodePolicy, Pair, Policy, TrunkPolicy
-from orchestrator.core.words import AtDeadline, DrainMode, MoveKind, Phase, Verdict
+from orchestrator.core.state import Channel, NodePolicy, Pair, Policy, TrunkPolicy
+from orchestrator.core.words import (
+    AtDeadline,
+    Carry,
+    ChannelState,
+    DrainMode,
+    MoveKind,
+    Phase,
+    ReferHabit,
+    Verdict,
+)
 from tests.simulation.world import World
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
@@ -67,6 +76,7 @@ class Player:
         while self.world.now < until - 1e-9:
             self.world.run_until(self.world.now + quantum)
             self.check_truth()
+            self.check_calls()
             if self.world.orchestrator_up and self.world.now >= self.stalled_until:
                 self.wake()
 
@@ -88,7 +98,7 @@ class Player:
         if any(
             getattr(before, name) is not getattr(self.state, name)
             for name in ("phase", "active", "epoch", "hold", "move", "history", "next_command",
-                         "waiting")
+                         "waiting", "habits")
         ):  # fmt: skip
             self.disk = json.dumps(durable.to_json(self.state))
         for command in commands:
@@ -136,6 +146,9 @@ class Player:
         for command in commands:
             if isinstance(command, AddAddress):
                 self._check_promotion(before, command)
+            elif isinstance(command, Evacuate):
+                self._check_sent(command)
+        self._check_report(before)
         if self.state.epoch < before.epoch:
             raise Broken(self.story("the epoch fell"))
 
@@ -154,6 +167,47 @@ class Player:
             overdue = move.deadline_at is not None and state.now >= move.deadline_at
             if self.world.nodes[move.from_node].calls and not overdue:
                 raise Broken(self.story("the address moved before the old active was drained"))
+
+    def _check_sent(self, command: Evacuate) -> None:
+        state = self.state
+        old, new = state.nodes[command.node], state.nodes[command.to_node]
+        if new.verdict is not Verdict.HEALTHY or not new.in_sync or new.shutting_down:
+            raise Broken(self.story(f"a call was sent to {new.name}, which is not well"))
+        named = {channel.name: channel for channel in old.channels.values()}
+        for leg in command.legs:
+            channel = named.get(leg.channel)
+            if channel is None or channel.state is not ChannelState.UP:
+                raise Broken(self.story(f"{leg.channel} was sent, which is not up"))
+            if leg.carry is Carry.REFER and not self._follows(channel):
+                raise Broken(self.story(f"{leg.channel} was sent a REFER it may not follow"))
+        calls = state.move.evacuation.calls if state.move and state.move.evacuation else ()
+        legs = [leg.uniqueid for call in calls if call.fate == "under way" for leg in call.legs]
+        if len(legs) != len(set(legs)):
+            raise Broken(self.story("a leg is under way twice"))
+
+    def _follows(self, channel: Channel) -> bool:
+        endpoint = channel.name.partition("/")[2].partition("-")[0]
+        agent = f"{self.world.calls.habit(int(endpoint))} 1.0"
+        seen = self.state.habits.get(agent)
+        if seen is not None:
+            return seen.habit is ReferHabit.HONOURS
+        policy = self.world.policy.evacuation
+        return policy is not None and f"{agent.split()[0]}*" in policy.user_agents
+
+    def _check_report(self, before: Pair) -> None:
+        """Every call that was sent is in the report, once."""
+        if len(self.state.history) == len(before.history) or before.move is None:
+            return
+        report, evacuation = self.state.history[-1], before.move.evacuation
+        told = report.carried + len(report.linked) + len(report.stayed) + len(report.lost)
+        if evacuation is not None and told < len(evacuation.calls):
+            raise Broken(self.story(f"of {len(evacuation.calls)} calls {told} are in the report"))
+
+    def check_calls(self) -> None:
+        """A call ends before its time only by a fault, or by a phone that is not as it was said."""
+        for talk in self.world.calls.lost:
+            if not (talk.fault or talk.liar):
+                raise Broken(self.story(f"call {talk.number} was lost: {talk.over}"))
 
     def story(self, why: str) -> str:
         lines = [f"{at:8.3f}  {what}" for at, what in self.world.line]

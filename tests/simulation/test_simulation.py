@@ -19,7 +19,9 @@ from orchestrator.core.events import (
     MoveRequested,
     ReleaseRequested,
 )
+from orchestrator.core.state import EvacuationPolicy
 from orchestrator.core.words import AtDeadline, DrainMode, MoveKind, Observer, Phase
+from tests.simulation.calls import LISTED
 from tests.simulation.player import Broken, Player, make_policy, shipped_rules
 from tests.simulation.world import NodeModel, World
 
@@ -34,12 +36,21 @@ def make_player(seed: int) -> Player:
     rng = random.Random(seed)
     own = rng.random() < 0.6
     mode = rng.choice([None, DrainMode.OVERLAP if own else DrainMode.DRAIN_FIRST])
+    lying = rng.random() < 0.3
     policy = make_policy(
         mode,
         rng.choice(list(AtDeadline)),
         drain_deadline_s=rng.choice([2.0, 6.0, 15.0]),
+        evacuation=EvacuationPolicy(
+            user_agents=(*LISTED, "deaf*") if lying else LISTED,
+            link_others=rng.random() < 0.5,
+            at_once=rng.choice([1, 3, 10]),
+            patience_s=2.0,
+        ),
     )
     world = World(policy, rng, own)
+    world.lying_phones, world.phone_seed = lying, seed
+    world.pairs, world.many_calls = 0.6, rng.choice([1, 1, 4])
     world.guarded = rng.random() < 0.75
     if rng.random() < 0.6:
         world.lose_results, world.late_results = rng.uniform(0, 0.2), rng.uniform(0, 0.3)
@@ -99,6 +110,8 @@ def orders(player: Player, rng: random.Random) -> list[tuple[str, Callable[[], s
         ("switchover", move(MoveKind.SWITCHOVER)),
         ("switchover", move(MoveKind.SWITCHOVER)),
         ("switchover", move(MoveKind.SWITCHOVER, at_most_s=1.0)),
+        ("switchover, evacuating", move(MoveKind.SWITCHOVER, evacuate=True)),
+        ("switchover, evacuating", move(MoveKind.SWITCHOVER, evacuate=True)),
         ("failback", move(MoveKind.FAILBACK)),
         ("failover", move(MoveKind.FAILOVER)),
         ("abort", lambda: player.order(AbortRequested(by))),

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from orchestrator.core.commands import (
     AddAddress,
     AnyCommand,
+    Evacuate,
     Fence,
     HangUp,
     Notify,
     ProbeNow,
     RegisterTrunk,
+    Rejoin,
     RemoveAddress,
     SetDrainFlag,
     UnregisterTrunk,
@@ -26,8 +28,6 @@ from orchestrator.core.commands import (
 )
 from orchestrator.core.events import (
     AddressSeen,
-    ChannelGone,
-    ChannelSeen,
     CommandDone,
     ContactSeen,
     Event,
@@ -39,13 +39,13 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.state import Policy
 from orchestrator.core.words import (
-    ChannelState,
     ContactStatus,
     FenceMethod,
     Observer,
     Outcome,
     RegistrationStatus,
 )
+from tests.simulation.calls import Calls
 
 VIP_CALLS_EVERY_S = 1.5
 OBSERVERS = (Observer.AMI, Observer.SIP, Observer.ARI, Observer.HOST)
@@ -102,7 +102,12 @@ class World:
         self.double_results = 0.0
         self.slow_commands = 0.0  # a command is long under way; those behind it wait
         self.refused_calls = self.cut_calls = self.answered_calls = 0
-        self._order = self._call = 0
+        self._order = 0
+        self.lying_phones = False  # the site's list says of some that they follow, who do not
+        self.phone_seed = 0
+        self.many_calls = 1
+        self.pairs = 0.0  # probability that a call is a conversation, not one with a service
+        self.calls = Calls(self)
         self._free_at = dict.fromkeys(self.nodes, 0.0)
         self.after(0.0, self._probe_all)
         self.after(VIP_CALLS_EVERY_S, self._new_call)
@@ -192,24 +197,18 @@ class World:
         return []
 
     def snapshot(self, node: NodeModel) -> Snapshot:
-        seen = [self._channel(node, uniqueid) for uniqueid in node.calls]
         content = (
             NodeFacts(node.name, asterisk_version="22.10.1"),
             ContactSeen(node.name, "trunk", "sip:provider", ContactStatus.REACHABLE),
             self._registration(node),
-            *seen,
+            *self.calls.contacts(node),
+            *self.calls.seen(node),
         )
         return Snapshot(node.name, content)
 
     def _registration(self, node: NodeModel) -> RegistrationSeen:
         status = RegistrationStatus.REGISTERED if node.trunk else RegistrationStatus.UNREGISTERED
         return RegistrationSeen(node.name, "sip:us", "sip:provider", status, name="trunk-reg")
-
-    def _channel(self, node: NodeModel, uniqueid: str) -> ChannelSeen:
-        return ChannelSeen(
-            node.name, uniqueid, f"PJSIP/1001-{uniqueid}", ChannelState.UP, linkedid=uniqueid,
-            caller_number="1001", exten="601",
-        )  # fmt: skip
 
     def tell_ami(self, node: NodeModel, event: Event) -> None:
         if node.in_step and self.reaches_us(node) and node.runs and not node.ami_broken:
@@ -228,21 +227,12 @@ class World:
         node = at[0]
         if node.drain_flag and self.peer(node.name).runs:
             node = self.peer(node.name)
-        self.begin_call(node, self.rng.uniform(0.5, 8.0))
+        for _ in range(self.many_calls):
+            self.begin_call(node, self.rng.uniform(0.5, 8.0), self.rng.random() < self.pairs)
 
-    def begin_call(self, node: NodeModel, lasts_s: float) -> None:
-        self._call += 1
-        uniqueid = f"{self._call}"
+    def begin_call(self, node: NodeModel, lasts_s: float, pair: bool = False) -> None:
         self.answered_calls += 1
-        node.calls[uniqueid] = self.now + lasts_s
-        self.tell_ami(node, self._channel(node, uniqueid))
-        self.after(lasts_s, lambda: self._end_call(node, uniqueid))
-
-    def _end_call(self, node: NodeModel, uniqueid: str) -> None:
-        if node.process == "stopped":
-            self.after(1.0, lambda: self._end_call(node, uniqueid))
-        elif node.calls.pop(uniqueid, None) is not None:
-            self.tell_ami(node, ChannelGone(node.name, uniqueid, 16))
+        self.calls.begin(node, lasts_s, pair)
 
     # --- guards
 
@@ -332,10 +322,23 @@ class World:
         elif isinstance(command, SetDrainFlag):
             node.drain_flag = command.on
         elif isinstance(command, HangUp):
-            for uniqueid in [u for u in node.calls if f"PJSIP/1001-{u}" in command.channels]:
-                self.cut_calls += 1
-                self._end_call(node, uniqueid)
+            self._hang_up(node, command)
+        elif isinstance(command, Evacuate):
+            why = self.calls.evacuate(node, command)
+            return not why, why, {}, took
+        elif isinstance(command, Rejoin):
+            self.calls.rejoin(node, command)
         return True, "", {}, took
+
+    def _hang_up(self, node: NodeModel, command: HangUp) -> None:
+        for uniqueid in list(node.calls):
+            leg = self.calls.channels[uniqueid]
+            if uniqueid in node.calls and self.calls.name(node, leg) in command.channels:
+                if leg.moved:
+                    self.calls.close(node, leg)
+                else:
+                    self.cut_calls += 1
+                    self.calls.end(leg.talk, "cut")
 
     def _verify(self, command: Verify) -> tuple[bool, str, dict[str, object], float]:
         at = [node for node in self.nodes.values() if node.serves and self.links[node.name]]
@@ -349,7 +352,7 @@ class World:
     def kill(self, node: NodeModel) -> None:
         node.process, node.trunk, node.drain_flag = "gone", False, node.drain_flag
         self.cut_calls += len(node.calls)
-        node.calls.clear()
+        self.calls.node_died(node)
         if node.in_step and self.reaches_us(node):
             node.in_step = False
             self.deliver(PictureLost(node.name, "EOF"))
@@ -377,7 +380,7 @@ class World:
 def _brief(command: AnyCommand) -> str:
     extra = [
         str(getattr(command, name))
-        for name in ("node", "method", "registration", "on", "endpoint", "channels")
+        for name in ("node", "method", "registration", "on", "endpoint", "channels", "call", "legs")
         if hasattr(command, name)
     ]
     return f"{type(command).__name__}({', '.join(extra)}) #{command.id} epoch {command.epoch}"

@@ -29,7 +29,7 @@ from orchestrator.core.evacuating.settling import (
     looked_at,
     place_of,
 )
-from orchestrator.core.machine.work import Status, Work
+from orchestrator.core.machine.work import Work
 from orchestrator.core.policy import EvacuationPolicy
 from orchestrator.core.state import Node
 from orchestrator.core.words import AtDeadline, Carry, LegStep, ReferHabit
@@ -50,12 +50,17 @@ def drive(work: Work, policy: EvacuationPolicy) -> None:
     if work.move.evacuation is None:
         work.set_move(evacuation=Evacuation(work.now))
         work.note(f"calls on {work.move.from_node} are carried over to {work.move.to_node}")
-    old = work.node(work.move.from_node)
-    known = is_seen(work, old)
+    follow(work, policy)
+    if may_send(work):
+        old = work.node(work.move.from_node)
+        send(work, policy, plan_calls(old, work.policy, policy, work.state.habits))
+
+
+def follow(work: Work, policy: EvacuationPolicy) -> None:
+    """Settle what has settled, hurry what hangs; send nothing new."""
+    known = is_seen(work, work.node(work.move.from_node))
     for call in under_way(work.move):
         _follow(work, call, policy, known)
-    if may_send(work):
-        send(work, policy, plan_calls(old, work.policy, policy, work.state.habits))
 
 
 # --- following one call -------------------------------------------------------------------------
@@ -71,15 +76,18 @@ def _follow(work: Work, call: CarriedCall, policy: EvacuationPolicy, known: bool
             settle(work, call, CallFate.STAYED, "the orchestrator was restarted meanwhile")
             return
         call = replace(call, since_lived_s=work.state.lived_s)
+    call = replace(call, refused=work.move.results.get(key_of(call)) or call.refused)
     _honour(work, call, new)
     put(work, call)
     fate = fate_now(call, new)
     if fate is not None:
         settle(work, call, fate, _reason(call, fate))
-        return
-    _end_left_legs(work, call, new)
-    if known and work.state.lived_s - call.since_lived_s >= policy.patience_s:
-        _hurry(work, call, new)
+    elif call.refused and all(leg.gone for leg in call.legs) and not shows_itself(call):
+        settle(work, call, CallFate.STAYED, "it was not sent, and ended by itself")
+    else:
+        _end_left_legs(work, call, new)
+        if known and work.state.lived_s - call.since_lived_s >= policy.patience_s:
+            _hurry(work, call, new)
 
 
 def _reason(call: CarriedCall, fate: CallFate) -> str:
@@ -117,13 +125,13 @@ def _hurry(work: Work, call: CarriedCall, new: Node) -> None:
     """It is neither here nor there for too long."""
     places = {place_of(leg, new) for leg in call.legs}
     if not places & {Place.OLD, Place.CROSSING, Place.BACK}:
-        _ended(work, call)
+        settle(work, call, CallFate.LOST, "it ended on the way, or its phones did not come")
     elif places <= {Place.NEW, Place.CROSSING}:
         settle(work, call, CallFate.CARRIED)  # an old leg without a phone is left; it ends
     elif call.back or call.rescued:
         _give_up(work, call, places)
-    elif _refused(work, call):
-        settle(work, call, CallFate.STAYED, _status(work, call) or "")
+    elif not was_sent(work, call):
+        _not_sent(work, call)
     else:
         _blame(work, call, new)
         if places & {Place.NEW, Place.CROSSING, Place.LINKED}:
@@ -132,23 +140,28 @@ def _hurry(work: Work, call: CarriedCall, new: Node) -> None:
             call_back(work, call)
 
 
-def _status(work: Work, call: CarriedCall) -> Status:
-    """What became of the order to send it; None: not known (yet, or since a restart)."""
-    return work.move.results.get(key_of(call))
+def shows_itself(call: CarriedCall) -> bool:
+    """Whether a leg has shown that the order was carried out."""
+    return any(leg.step or leg.arrived for leg in call.legs)
 
 
-def _refused(work: Work, call: CarriedCall) -> bool:
-    """The order failed, and nothing shows that it was carried out all the same."""
-    moved = any(leg.step or leg.arrived or leg.gone for leg in call.legs)
-    return bool(_status(work, call)) and not moved
+def was_sent(work: Work, call: CarriedCall) -> bool:
+    """Whether the order is known to have been carried out: what was not sent is not called back.
+
+    Where its result is not known, two legs that are in no bridge say so.
+    """
+    if shows_itself(call) or work.move.results.get(key_of(call)) == "":
+        return True
+    channels = work.node(work.move.from_node).channels
+    here = [channels.get(leg.uniqueid) for leg in call.legs]
+    return len(here) > 1 and all(channel and not channel.bridge for channel in here)
 
 
-def _ended(work: Work, call: CarriedCall) -> None:
-    """No leg is on the old node any more, and not all are on the new one."""
-    if _status(work, call) and not any(leg.step or leg.arrived for leg in call.legs):
-        settle(work, call, CallFate.STAYED, "it was not sent, and ended by itself")
-    else:
-        settle(work, call, CallFate.LOST, "it ended on the way, or its phones did not come")
+def _not_sent(work: Work, call: CarriedCall) -> None:
+    """Its result is waited for: it comes, or is missed, within the deadline of a step."""
+    awaited = any(asked.key == key_of(call) for asked in work.state.asked.values())
+    if call.refused or not awaited:
+        settle(work, call, CallFate.STAYED, call.refused or "whether it was sent is not known")
 
 
 def _give_up(work: Work, call: CarriedCall, places: set[Place]) -> None:
@@ -162,7 +175,8 @@ def _blame(work: Work, call: CarriedCall, new: Node) -> None:
     """Who was sent a REFER and has shown nothing since does not follow one."""
     for leg in call.legs:
         silent = leg.step is None and place_of(leg, new) is Place.OLD
-        if silent and leg.user_agent and _status(work, call) == "" and may_send(work):
+        taken = work.move.results.get(key_of(call)) == ""
+        if silent and leg.user_agent and taken and may_send(work):
             habits.learn(work, leg.user_agent, ReferHabit.IGNORES, leg.plan.endpoint)
 
 

@@ -65,6 +65,8 @@ def place_of(leg: CarriedLeg, new: Node) -> Place:
 
 def came_itself(leg: CarriedLeg, new: Node) -> bool:
     """Whether its own phone is on the new node: else it came through the old one."""
+    if leg.arrived_by:
+        return leg.arrived_by == leg.plan.endpoint
     there = new.channels.get(leg.arrived_as)
     if there is None:
         return leg.step is LegStep.MOVED and leg.plan.carry is Carry.REFER

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from orchestrator.core import evacuation
 from orchestrator.core.commands import RunHook, Verify
 from orchestrator.core.machine.draining import draining
 from orchestrator.core.machine.flags import lift_flags, set_drain_flag
@@ -159,11 +160,17 @@ def rolling_back(work: Work) -> Outcome:
         return None  # no call from outside is refused: one registers before the other lets go
     if not work.lost(away):
         rest += unregister_trunks(work, away)
-    if address is None or None in rest:
+    if address is None or None in rest or _calls_settle(work):
         return None
     for failure in filter(None, rest):
         work.note(f"after going back, tried again later: {failure}")
     return (Result.DONE, "")
+
+
+def _calls_settle(work: Work) -> bool:
+    """Whether calls that were on their way to the other node are waited for; not for long."""
+    waited_s = work.state.lived_s - work.move.phase_lived_s
+    return evacuation.is_under_way(work) and waited_s < 2 * work.policy.step_timeout_s
 
 
 def _test_call(work: Work, name: str, purpose: str) -> Status:

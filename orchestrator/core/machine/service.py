@@ -138,6 +138,8 @@ def _isolated(work: Work, name: str) -> Status:
     peer = node.observations.get(Observer.PEER)
     heard = max(look.answered_lived_s, (peer.answered_lived_s if peer else None) or 0.0)
     unheard_s = work.state.lived_s - heard  # the guard listens to the other node, too
+    if node.settled_at is not None:  # an order that it carried out reached it, whoever saw it
+        unheard_s = min(unheard_s, work.now - node.settled_at)
     if unheard_s < policy.lease_s + GUARD_MARGIN * policy.silence_s + policy.tick_s:
         return None
     work.set_node(name, could_serve=False, holds_address=None)
