@@ -18,11 +18,11 @@ from orchestrator.cli.words import lasting
 app = typer.Typer(help="The phones: which of them the standby could call now.")
 _STATUS = {"reachable": "green", "unreachable": "red", "not known": "red"}
 _HABITS = {
-    "honours": "[green]honours[/], seen with {refer_seen}",
-    "declines": "[yellow]declines[/], seen with {refer_seen}",
-    "ignores": "[red]ignores[/], seen with {refer_seen}",
-    "listed": "honours by the configuration",
-    "unknown": "[dim]not known[/]",
+    "honours": ("honours (seen: {refer_seen})", "green"),
+    "declines": ("declines (seen: {refer_seen})", "yellow"),
+    "ignores": ("ignores (seen: {refer_seen})", "red"),
+    "listed": ("honours (listed)", ""),
+    "unknown": ("not known", "dim"),
 }
 WARNING = (
     "A test call goes to each of these phones, one after another: it rings, or picks up by itself "
@@ -36,7 +36,7 @@ def phones(
     context: typer.Context,
     config: Config = DEFAULT_CONFIG,
     missing: Annotated[
-        bool, typer.Option("--missing", help="Only those that are not ready on the standby.")
+        bool, typer.Option("--missing", help="Only those not known to be ready on the standby.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -67,9 +67,14 @@ def table(rows: Iterable[dict[str, Any]], answer: dict[str, Any]) -> Table:
             _status(row["active"]),
             Text(row["why"], "yellow") if row["why"] else _status(row["standby"]),
             "" if left is None else f"in {lasting(left)}" if left > 0 else "[red]expired[/]",
-            _HABITS[row["refer"]].format(**row),
+            _habit(row),
         )
     return drawn
+
+
+def _habit(row: dict[str, Any]) -> Text:
+    words, style = _HABITS[row["refer"]]
+    return Text(words.format(**row), style)
 
 
 def _status(word: str) -> Text:

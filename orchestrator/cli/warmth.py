@@ -8,31 +8,26 @@ from rich.text import Text
 
 from orchestrator.cli.words import lasting
 
-REASONS = 3  # the first of them; all: phones --missing
-SMALL_CLOCK_S = 1.0
+REASONS = 3  # the first of them
+_COUNTED = ("phones", "queues")  # said also when all is well
 
 
 def warmth(standby: dict[str, Any]) -> Text:
-    """Could it take over now? Then phones, queues, the mirror's age and the clocks."""
-    text = Text()
-    if standby["ready"]:
-        text.append(f"{standby['node']} could take over now", "green")
-    else:
-        text.append(f"{standby['node']} could not take over now", "yellow")
-    for line in standby["not_ready"]:
-        text.append(f"\n  {line}", "yellow")
-    for line in standby["lines"][: REASONS + 1]:
-        text.append(f"\n{line}")
-    facts = [_age(standby["mirror_age_s"])]
-    clock_s = standby["clock_s"]
-    if clock_s is not None and abs(clock_s) > SMALL_CLOCK_S:
-        way = "ahead of" if clock_s > 0 else "behind"
-        facts.append(f"its clock is {lasting(abs(clock_s))} {way} the active's (corrected)")
-    return text.append("\n" + ", ".join(facts), "dim")
-
-
-def _age(age_s: float | None) -> str:
-    return "never compared" if age_s is None else f"compared {lasting(age_s)} ago"
+    """Could it take over now? Then phones, queues, and what is amiss with the mirror."""
+    ready = standby["ready"]
+    text = Text(
+        f"{standby['node']} could {'' if ready else 'not '}take over now",
+        "green" if ready else "yellow",
+    )
+    if standby["mirror_age_s"] is not None:
+        text.append(f", compared {lasting(standby['mirror_age_s'])} ago", "dim")
+    for check in standby["checks"]:
+        if check["ok"] is not True:
+            do = f" ({check['do']})" if check["do"] else ""
+            text.append(f"\n  {check['why']}{do}", "yellow")
+        elif check["name"] in _COUNTED:
+            text.append(f"\n  {check['why']}")
+    return text
 
 
 def carried(move: dict[str, Any], calls: dict[str, Any]) -> str:

@@ -91,7 +91,7 @@ def _warm(standby: dict[str, Any] | None) -> Iterator[Metric]:
         ("standby_phones_known", "phones_known", "Of these: the standby has their contacts."),
         ("standby_phones_ready", "phones_ready", "Of these: reached by the standby itself."),
         ("standby_queues", "queues", "Queues that the active has."),
-        ("standby_queues_ready", "queues_ready", "Of these: members in step on the standby."),
+        ("standby_queues_ready", "queues_ready", "Of these: their agents could be rung there."),
         ("mirror_age_seconds", "mirror_age_s", "Since the last complete comparison."),
         ("clock_difference_seconds", "clock_s", "The standby's clock minus the active's."),
     ):

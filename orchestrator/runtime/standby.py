@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from orchestrator.core.evacuating.habits import obstacle
-from orchestrator.core.facts.node import phones as phones_on
+from orchestrator.core.mirroring.sides import shift_s
+from orchestrator.core.picture.phones import phones as phones_on
+from orchestrator.core.readiness import readiness
+from orchestrator.core.readying.figures import compared_age_s, standby_figures
 from orchestrator.core.state import Contact, Node, Pair, Policy
 from orchestrator.core.words import ContactStatus, MirrorKind
 
@@ -17,55 +20,59 @@ _BEST = (
     ContactStatus.UNKNOWN,
     ContactStatus.UNREACHABLE,
 )
+_COUNTS: Final = (
+    "phones", "phones_known", "phones_ready", "queues", "queues_known", "queues_ready",
+)  # fmt: skip
 UNKNOWN_HABIT = "unknown"
 LISTED_HABIT = "listed"  # fits evacuation.user_agents, not seen yet
 
 
-def phones(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
-    """One row a phone of the active node, and the sentence that sums them up."""
-    if not state.active:
-        says = "It is not known which node is active, so nothing can be said of the standby."
-        return {"active": "", "standby": "", "says": says, "phones": []}
-    missing, says = _figures(state, policy, now)
-    rows = _rows(state, policy, now, missing)
-    return {"active": state.active, "standby": state.standby(policy), "says": says, "phones": rows}
-
-
-def _figures(state, policy, now):  # type: ignore
-    here = _by_phone(state.nodes[state.active], policy)
-    there = _by_phone(state.nodes[state.standby(policy)], policy)
-    missing = {n: "not known" for n in here if n not in there}
-    return (
-        missing,
-        f"of {len(here)} phones {len(here) - len(missing)} are ready on {state.standby(policy)}",
-    )
-
-
 def standby(state: Pair, policy: Policy, now: float) -> dict[str, Any] | None:
     """How warm the standby is; None while it is not known which node that is."""
-    return None
+    name = state.standby(policy)
+    if not name:
+        return None
+    checks = readiness(state, policy, now, name)
+    figures = standby_figures(state, policy, now, name)
+    source, target = state.nodes[state.active], state.nodes[name]
+    return {
+        "node": name,
+        "ready": all(check.ok for check in checks if check.gates),
+        "checks": [asdict(check) for check in checks],
+        **{key: getattr(figures, key) if figures else None for key in _COUNTS},
+        "mirror_age_s": compared_age_s(policy, now, source, target),
+        "clock_s": shift_s(source, target),
+    }
 
 
-def _rows(
-    state: Pair, policy: Policy, now: float, missing: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    active, standby = state.active, state.standby(policy)
+def phones(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
+    """One row a phone of the active node, and the sentence that sums them up."""
+    active, name = state.active, state.standby(policy)
+    if not active:
+        says = "It is not known which node is active, so nothing can be said of the standby."
+        return {"active": "", "standby": "", "says": says, "phones": []}
+    figures = standby_figures(state, policy, now, name)
+    says = figures.says() if figures else (
+        f"The picture of {active} or of {name} is not in step now, so it cannot be told which "
+        "phones are ready. See: asterisk-orchestrator status"
+    )  # fmt: skip
     here = _by_phone(state.nodes[active], policy)
-    there = _by_phone(state.nodes[standby], policy)
+    there = _by_phone(state.nodes[name], policy)
     expiries = _expiries(state.nodes[active])
-    return [
+    rows = [
         {
-            "phone": name,
+            "phone": phone,
             "user_agent": contact.user_agent,
             "active": contact.status.value,
-            "standby": there[name].status.value if name in there else "not known",
-            "ready": name not in missing,
-            "why": missing.get(name, ""),
-            "expires_in_s": expiries[name] - now if name in expiries else None,
+            "standby": there[phone].status.value if phone in there else "not known",
+            "ready": phone not in figures.phones_missing if figures else None,
+            "why": figures.phones_missing.get(phone, "") if figures else "",
+            "expires_in_s": expiries[phone] - now if phone in expiries else None,
             **_habit(state, policy, contact.user_agent),
         }
-        for name, contact in sorted(here.items())
+        for phone, contact in sorted(here.items())
     ]
+    return {"active": active, "standby": name, "says": says, "phones": rows}
 
 
 def _by_phone(node: Node, policy: Policy) -> dict[str, Contact]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.core.evacuating.telling import tally
-from orchestrator.core.facts.node import known, phones, reachable
 from orchestrator.core.machine.drain import calls_on, progress
 from orchestrator.core.machine.service import trunk_status
+from orchestrator.core.picture.phones import known, phones, reachable
 from orchestrator.core.state import (
     Hold,
     Move,

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.cli.codes import Exit
-from orchestrator.core.events import ExtendRequested, HoldRequested, MoveRequested
+from orchestrator.core.events import (
+    ExtendRequested,
+    HoldRequested,
+    MoveRequested,
+    ProbeRequested,
+)
 from orchestrator.core.words import MoveKind
 from tests.runtime.service import MovingCore, Service
+from tests.runtime.warm import warm_pair
 
 
 @pytest.fixture
@@ -26,6 +34,12 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     with Service(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def warm(tmp_path: Path) -> Iterator[Service]:
+    with Service(tmp_path, state=warm_pair(time.time())) as running:
         yield running
 
 
@@ -142,3 +156,62 @@ def test_watch_shows_what_happens_as_it_happens(config: Path, service: Service) 
             updates.append(json.loads(watching.stdout.readline()))
         watching.terminate()
     assert updates[-1]["status"]["active"] == "pbx-b"
+
+
+def test_now_asks_for_the_calls_to_be_carried_over(config: Path, service: Service) -> None:
+    assert cli(config, "switchover", "--now").returncode == Exit.OK
+    (event,) = service.core.seen
+    assert isinstance(event, MoveRequested) and event.evacuate
+    assert "carry them over" in cli(config, "switchover", "--help").stdout
+
+
+def test_phones_in_a_table(config: Path, warm: Service) -> None:
+    lines = cli(config, "phones").stdout.splitlines()
+    assert lines[0].split() == ["phone", "User-Agent", "pbx-a", "pbx-b", "expires", "REFER"]
+    assert "honours (seen: 1002)" in lines[1] and "in 1" in lines[1].replace("in 9", "in 1")
+    assert lines[3].startswith("1003") and "Phone [2]" in lines[3]
+    assert "of 4 phones 2 are ready on pbx-b" in lines[-1]
+
+
+def test_missing_phones_only(config: Path, warm: Service) -> None:
+    lines = cli(config, "phones", "--missing").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:-1]] == ["1003", "1004"]
+    answer = json.loads(cli(config, "phones", "--missing", "--json").stdout)
+    assert [row["phone"] for row in answer["phones"]] == ["1003", "1004"]
+    assert all(row["why"] for row in answer["phones"])
+
+
+def test_probe_asks_first(config: Path, warm: Service) -> None:
+    done = cli(config, "phones", "probe", "1001")
+    assert done.returncode != Exit.OK and warm.core.seen == []
+    assert "quiet time" in done.stdout
+
+
+def test_probe_tells_what_came_out(config: Path, warm: Service) -> None:
+    done = cli(config, "phones", "probe", "--yes", "1001", "1004")
+    assert done.returncode == Exit.OK, done.stderr
+    assert "Test calls begin." in done.stdout
+    assert "follows a REFER" in done.stdout.splitlines()[-1]
+    (event,) = warm.core.seen
+    assert isinstance(event, ProbeRequested) and event.endpoints == ("1001", "1004")
+
+
+def test_probe_all_takes_one_phone_of_each_kind_not_known(config: Path, warm: Service) -> None:
+    assert cli(config, "phones", "probe", "--all", "--yes").returncode == Exit.OK
+    (event,) = warm.core.seen
+    assert isinstance(event, ProbeRequested) and event.endpoints == ("1003", "1004")
+
+
+def test_probe_wants_to_know_whom(config: Path, warm: Service) -> None:
+    for arguments in ((), ("1001", "--all")):
+        assert cli(config, "phones", "probe", *arguments).returncode == Exit.USAGE
+    assert warm.core.seen == []
+
+
+def test_metrics_are_what_prometheus_reads(config: Path, warm: Service) -> None:
+    text = cli(config, "metrics").stdout
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    active = families["asterisk_orchestrator_node_active"].samples
+    assert {s.labels["node"]: s.value for s in active} == {"pbx-a": 1.0, "pbx-b": 0.0}
+    ready = families["asterisk_orchestrator_standby_phones_ready"].samples
+    assert [(s.labels["standby"], s.value) for s in ready] == [("pbx-b", 2.0)]

@@ -15,10 +15,11 @@ from orchestrator.core.events import (
     ExtendRequested,
     HoldRequested,
     MoveRequested,
+    ProbeRequested,
     ReleaseRequested,
     Tick,
 )
-from orchestrator.core.state import Answer, Hold, Move, MoveReport, Pair
+from orchestrator.core.state import Answer, Hold, Move, MoveReport, Pair, Probing
 from orchestrator.core.words import Phase
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.control import ControlServer
@@ -27,7 +28,14 @@ from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import Loop
 from tests.runtime.world import POLICY, pair
 
-ORDERS = MoveRequested | AbortRequested | ExtendRequested | HoldRequested | ReleaseRequested
+ORDERS = (
+    MoveRequested
+    | AbortRequested
+    | ExtendRequested
+    | HoldRequested
+    | ReleaseRequested
+    | ProbeRequested
+)
 
 
 @dataclass
@@ -55,6 +63,11 @@ class MovingCore:
             hold = Hold(event.by, event.reason, now, event.until)
             state = replace(state, hold=hold, notes=(f"held: {event.reason}",))
             return replace(state, answers=(Answer(event, True, "Held."),))
+        if isinstance(event, ProbeRequested):
+            self.ticks = 0
+            left = tuple((name, "Phone 1") for name in event.endpoints)
+            state = replace(state, probing=Probing(event.by, left))
+            return replace(state, answers=(Answer(event, True, "Test calls begin."),))
         if not isinstance(event, MoveRequested):
             return replace(state, answers=(Answer(event, False, "There is no move."),))
         if state.move is not None:
@@ -68,6 +81,9 @@ class MovingCore:
     def _tick(self, state: Pair, now: float) -> Pair:
         self.ticks += 1
         move = state.move
+        if state.probing is not None and self.ticks >= 10:
+            notes = (*state.notes, "1001 (Phone 1): follows a REFER")
+            state = replace(state, probing=None, notes=notes)
         if move is None or self.ticks < 10:
             return state
         report = MoveReport(
@@ -81,8 +97,11 @@ class MovingCore:
 class Service:
     """Runs in a thread of its own, so that a test can talk to it as another process would."""
 
-    def __init__(self, directory: Path, core: MovingCore | None = None) -> None:
+    def __init__(
+        self, directory: Path, core: MovingCore | None = None, state: Pair | None = None
+    ) -> None:
         self.core = core or MovingCore()
+        self._first = state or pair()
         self.socket = directory / "control.sock"
         self._directory = directory
         self._ready = threading.Event()
@@ -101,7 +120,7 @@ class Service:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         clock, journal = Clock(), Journal(self._directory / "journal.sqlite")
         loop = Loop(
-            self.core, pair(), journal=journal, clock=clock, execute=lambda c: None,
+            self.core, self._first, journal=journal, clock=clock, execute=lambda c: None,
             durable=lambda p: {"epoch": p.epoch}, tick_s=0.02,
         )  # fmt: skip
         desk = Desk(

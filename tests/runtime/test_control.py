@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.events import MoveRequested
+from orchestrator.core.events import MoveRequested, ProbeRequested
 from orchestrator.core.words import MoveKind
 from orchestrator.errors import ConfigError, JournalError
 from orchestrator.runtime.control import _listen
@@ -88,6 +88,11 @@ def test_a_second_move_is_refused_with_the_reason(service: Service) -> None:
         {"do": "extend", "seconds": 0},
         {"do": "failover", "force": "yes"},
         {"do": "hold", "for_s": float("inf")},
+        {"do": "failover", "evacuate": True},
+        {"do": "probe"},
+        {"do": "probe", "endpoints": []},
+        {"do": "probe", "endpoints": [1001]},
+        {"do": "probe", "endpoints": "1001"},
         {"do": "no-such"},
         {},
     ],
@@ -99,6 +104,20 @@ def test_what_makes_no_sense_is_refused_and_does_nothing(
     assert answer["ok"] is False
     assert answer["says"]
     assert service.core.seen == []
+
+
+def test_calls_can_be_carried_over_and_phones_be_tried(service: Service) -> None:
+    assert ask(service, do="switchover", evacuate=True)["ok"] is True
+    assert ask(service, do="probe", endpoints=["1001", "1002", "1001"])["ok"] is True
+    move, probe = service.core.seen
+    assert isinstance(move, MoveRequested) and move.evacuate
+    assert isinstance(probe, ProbeRequested) and probe.endpoints == ("1001", "1002")
+    assert probe.by == f"operator {getpass.getuser()}"
+
+
+def test_phones_without_a_known_active_say_so(service: Service) -> None:
+    answer = ask(service, do="phones")
+    assert answer["phones"] == [] and "not known which node is active" in str(answer["says"])
 
 
 def test_garbage_is_answered_and_the_next_line_is_served(service: Service) -> None:
