@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from immutables import Map
+
 from orchestrator.core.commands import PauseMember
 from orchestrator.core.machine.work import Work
 from orchestrator.core.mirroring.memory import SETTLE_S
@@ -33,7 +35,7 @@ def pause_across(work: Work) -> None:
     between = wanted and state.phase not in _BEFORE_OR_AFTER
     if not between and not any(node.cross_paused for node in state.nodes.values()):
         if state.mirror.cross_asked:
-            work.set(mirror=replace(state.mirror, cross_asked=type(state.mirror.cross_asked)()))
+            work.set(mirror=replace(state.mirror, cross_asked=Map()))
         return
     for name in state.nodes:
         node, other = work.node(name), work.node(work.policy.other(name))

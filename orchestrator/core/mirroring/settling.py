@@ -77,7 +77,7 @@ def _written(work: Work, command: Mirror, data: Mapping[str, object]) -> None:
     done = [str(key) for key in cast(Iterable[Any], data.get("done", ()))]
     failed = {str(k): str(v) for k, v in cast(Mapping[Any, Any], data.get("failed", {})).items()}
     shared = [str(key) for key in cast(Iterable[Any], data.get("shared", ()))]
-    _forget(work, kind, [*(key for key in done if key not in puts), *shared])
+    _disown(work, kind, shared)
     if kind in _TOLD_BY_EVENTS:
         set_backlog(work, kind, after_writes(work.state.mirror.backlog(kind), done, work.now))
     else:
@@ -98,8 +98,8 @@ def _written(work: Work, command: Mirror, data: Mapping[str, object]) -> None:
         _look_again(work, kind, left)
 
 
-def _forget(work: Work, kind: MirrorKind, keys: list[str]) -> None:
-    """What was removed, or was never ours, leaves the ledger."""
+def _disown(work: Work, kind: MirrorKind, keys: list[str]) -> None:
+    """What was there by itself is not the mirror's to remove."""
     memory = work.state.mirror
     known = memory.mirrored(kind)
     if not any(key in known for key in keys):

@@ -103,18 +103,18 @@ class Playground:
             nodes = nodes.set(name, replace(nodes[name], cross_paused=keys))
         self.state = replace(self.state, nodes=nodes)
 
-    def run(self, seconds: float) -> None:
+    def run(self, seconds: float, tick_s: float = TICK_S) -> None:
         until = self.now + seconds
         while self.now < until - 1e-9:
-            self.now += TICK_S
-            self.step()
+            self.now += tick_s
+            self.step(tick_s)
 
-    def step(self) -> None:
+    def step(self, tick_s: float) -> None:
         for box in self.boxes.values():
             self._sweep(box)
         due = [event for at, event in self.inbox if at <= self.now]
         self.inbox = [(at, event) for at, event in self.inbox if at > self.now]
-        state = replace(self.state, now=self.now, lived_s=self.state.lived_s + TICK_S)
+        state = replace(self.state, now=self.now, lived_s=self.state.lived_s + tick_s)
         nodes = state.nodes
         for name, box in self.boxes.items():
             if box.connected and nodes[name].in_sync:
@@ -270,9 +270,7 @@ class Playground:
             self.set_member(box.name, key, paused=command.paused, reason=command.reason)
         self._done(command, after_s, not data.get("failed"), data)
 
-    def _done(
-        self, command: AnyCommand, after_s: float, ok: bool, data: dict[str, object]
-    ) -> None:
+    def _done(self, command: AnyCommand, after_s: float, ok: bool, data: dict[str, object]) -> None:
         detail = "" if ok else "refused"
         self.inbox.append(
             (self.now + after_s, CommandDone(command.id, command.epoch, ok, detail, data))

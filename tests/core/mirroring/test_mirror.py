@@ -112,9 +112,7 @@ def test_nothing_is_written_while_it_is_not_certain_who_holds_the_address() -> N
     play = Playground()
     play.state = replace(
         play.state,
-        nodes=play.state.nodes.set(
-            "pbx-b", replace(play.state.nodes["pbx-b"], holds_address=True)
-        ),
+        nodes=play.state.nodes.set("pbx-b", replace(play.state.nodes["pbx-b"], holds_address=True)),
     )
     play.inbox = [(at, e) for at, e in play.inbox if type(e).__name__ != "AddressSeen"]
     play.register("pbx-a", 1001, lasts_s=600.0)
