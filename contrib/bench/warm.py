@@ -85,9 +85,7 @@ EVENTS = {
 def one_run(event: str, asterisk: int) -> dict[str, object]:
     """A lab, a service, phones, calls; the event; who noticed."""
     with staged(asterisk) as scene:
-        scene.fleet.register()
-        scene.fleet.staff()
-        ready, agents = scene.until_warm()
+        ready, agents = scene.open()
         scene.begin(mix())
         told, since = EVENTS[event](scene)
         refused = scene.refused(since)

@@ -61,11 +61,13 @@ class Scene:
     calls: Sequence[Planned] = ()
     new: list[NewCalls] = field(default_factory=list)
 
-    def until_warm(self) -> tuple[int, int]:
-        """Waits until pbx-b reaches every phone and has every agent in the right queue, and pause.
+    def open(self) -> tuple[int, int]:
+        """The phones register, the agents log in or pause; waits until pbx-b knows all of them.
 
-        How many phones and agents it has when the wait is over.
+        How many phones it reaches and how many agents it has right when the wait is over.
         """
+        self.fleet.register()
+        self.fleet.staff()
         wanted = (len(self.fleet.numbers), len(QUEUES) * AGENTS_PER_QUEUE)
         deadline = time.monotonic() + READY_WITHIN_S
         while (found := self.on_b()) != wanted and time.monotonic() < deadline:
@@ -159,6 +161,10 @@ class Scene:
         for one in self.new:
             one.end()
         return sum(one.refused(since) for one in self.new)
+
+    def until_carried_are(self, calls: int) -> None:
+        """Returns amid an evacuation, when so many calls are on pbx-b; LabError if it is late."""
+        self._until(lambda: self.fates().count("carried") >= calls, f"{calls} calls are carried")
 
     def _until(self, true: Callable[[], bool], what: str) -> float:
         deadline = time.monotonic() + MOVED_WITHIN_S
