@@ -15,6 +15,7 @@ from typing import Protocol
 
 from orchestrator.core.commands import AnyCommand, Compare, Fetch, Mirror, Notify, ProbeNow
 from orchestrator.core.events import (
+    AuthSeen,
     BridgeSeen,
     ChannelGone,
     ChannelSeen,
@@ -55,6 +56,7 @@ _CHANGES_STATE = (
     | QueueMemberSeen
     | QueueCallerSeen
 )
+_MAY_BE_LOST = DialSeen | AuthSeen  # counts a little wrong; the next comparison tells the rest
 # Command ids that no intent was written for may be used again: nothing was done under them.
 _DURABLE_FIELDS = (
     "phase", "active", "epoch", "hold", "move", "history", "next_move",
@@ -125,7 +127,7 @@ class Loop:
     def put(self, event: Event) -> bool:
         """Queue an event. False: dropped; what changed the state must be snapshotted again."""
         queue = self._queue
-        if len(queue) >= self._limit and isinstance(event, _CHANGES_STATE | DialSeen):
+        if len(queue) >= self._limit and isinstance(event, _CHANGES_STATE | _MAY_BE_LOST):
             return self._drop(event)
         queue.append(event)
         if not self._scheduled:
@@ -133,12 +135,12 @@ class Loop:
             asyncio.get_running_loop().call_soon(self._drain)
         return True
 
-    def _drop(self, event: _CHANGES_STATE | DialSeen) -> bool:
+    def _drop(self, event: _CHANGES_STATE | _MAY_BE_LOST) -> bool:
         self.health.dropped += 1
         if isinstance(event, _CHANGES_STATE) and not self._dropped[event.node]:
             self._queue.append(PictureLost(event.node, "our own queue was full"))
         self._dropped[event.node] += 1
-        return isinstance(event, DialSeen)
+        return isinstance(event, _MAY_BE_LOST)
 
     def ask(self, event: Event) -> Pair:
         """Let the core decide on an operator's order now; returns the state after it."""

@@ -140,3 +140,27 @@ def test_a_durable_write_is_quick_enough_for_the_loop(path: Path) -> None:
     for n in range(100):
         journal.write(1.0, Entry(n, {"epoch": n}, (Intent(n, n, "x"),)))
     assert (time.perf_counter() - started) / 100 < 0.05
+
+
+def test_what_the_mirror_wrote_is_remembered_key_by_key(path: Path) -> None:
+    journal = Journal(path)
+    keys = [("contact", "1001;@a"), ("astdb", "CF/1001")]
+    journal.write(1.0, Entry(1, mirrored=keys))
+    journal.write(2.0, Entry(1, mirrored=keys[:1], unmirrored=keys[1:]))  # again: no error
+    journal.close()
+    assert Journal(path).mirrored() == keys[:1]
+
+
+def test_a_journal_of_the_version_before_is_taken_over(path: Path) -> None:
+    journal = Journal(path)
+    journal.write(1.0, Entry(1, {"active": "pbx-a"}))
+    journal.close()
+    db = sqlite3.connect(path)
+    db.executescript("DROP TABLE mirrored; PRAGMA user_version=1")
+    db.close()
+    for _ in range(2):  # and only once
+        journal = Journal(path)
+        assert journal.state() == {"active": "pbx-a"}
+        journal.write(2.0, Entry(1, mirrored=[("contact", "1001;@a")]))
+        assert journal.mirrored() == [("contact", "1001;@a")]
+        journal.close()

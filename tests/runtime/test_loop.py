@@ -10,8 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from immutables import Map
 
-from orchestrator.core.commands import AddAddress, AnyCommand, ProbeNow
+from orchestrator.core.commands import (
+    AddAddress,
+    AnyCommand,
+    Mirror,
+    PauseMember,
+    ProbeNow,
+    Put,
+)
 from orchestrator.core.events import (
     CommandDone,
     ContactSeen,
@@ -23,8 +31,8 @@ from orchestrator.core.events import (
     PictureLost,
     Tick,
 )
-from orchestrator.core.state import Hold, Pair
-from orchestrator.core.words import ContactStatus, Observer, Outcome, Verdict
+from orchestrator.core.state import Asked, Hold, Pair
+from orchestrator.core.words import ContactStatus, MirrorKind, Observer, Outcome, Verdict
 from orchestrator.errors import JournalError
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Entry, Journal
@@ -229,3 +237,48 @@ async def test_the_story_reaches_the_log(tmp_path: Path, caplog: pytest.LogCaptu
     loop.put(REFUSED)
     await asyncio.sleep(0.01)
     assert "pbx-b is active, epoch 4." in caplog.text
+
+
+async def test_what_the_mirror_writes_is_in_the_ledger_first_and_is_no_intent(
+    tmp_path: Path,
+) -> None:
+    put = Put("1001;@a", (("uri", "sip:1001@x"),), fresh=True)
+    order = Mirror(id=9, epoch=0, timeout_s=1.0, node="pbx-b", kind=MirrorKind.CONTACT, puts=(put,))
+    ledger = Map({MirrorKind.CONTACT: Map({put.key: True})})
+
+    def step(state: Pair, events: Sequence[Event], now: float) -> tuple[Pair, list[AnyCommand]]:
+        if any(isinstance(event, CommandDone) for event in events):
+            return replace(state, mirror=replace(state.mirror, ledger=Map())), []
+        asked = Map({9: Asked(order, "mirror", 1.0)})
+        mirror = replace(state.mirror, ledger=ledger)
+        return replace(state, next_command=10, asked=asked, mirror=mirror), [order]
+
+    kept: list[object] = []
+    loop, journal = make_loop(
+        ScriptedCore(step), tmp_path, lambda command: kept.append(journal.mirrored())
+    )
+    loop.put(REFUSED)
+    await asyncio.sleep(0.01)
+    assert kept == [[("contact", put.key)]]
+    loop.put(CommandDone(9, 0, True, "done"))
+    await asyncio.sleep(0.01)
+    assert journal.mirrored() == []
+    assert journal.state() is None  # the record was not rewritten for it
+    assert journal._db.execute("SELECT count(*) FROM command").fetchone() == (0,)
+
+
+async def test_a_pause_across_is_an_intent_with_the_record_of_whom(tmp_path: Path) -> None:
+    order = PauseMember(
+        id=9, epoch=0, timeout_s=1.0, node="pbx-b", queue="sales", interface="PJSIP/1001",
+        paused=True,
+    )  # fmt: skip
+
+    def step(state: Pair, events: Sequence[Event], now: float) -> tuple[Pair, list[AnyCommand]]:
+        node = replace(state.nodes["pbx-b"], cross_paused=frozenset({"sales|PJSIP/1001"}))
+        return replace(state, nodes=state.nodes.set("pbx-b", node)), [order]
+
+    loop, journal = make_loop(ScriptedCore(step), tmp_path)
+    loop.put(REFUSED)
+    await asyncio.sleep(0.01)
+    assert [intent.command for intent in journal.unfinished()] == [9]
+    assert journal.state() is not None
