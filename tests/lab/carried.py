@@ -106,6 +106,16 @@ class Stage:
                      legs=legs, variables=variables)
         )  # fmt: skip
 
+    def kill_before_sending(self) -> None:
+        """pbx-b dies when its tickets are written and nothing is sent yet."""
+        send = self.ami["a"].send_legs
+
+        async def kill_and_send(*arguments: Any) -> None:
+            self.lab.node("b").kill()
+            await send(*arguments)
+
+        self.ami["a"].send_legs = kill_and_send  # type: ignore[method-assign]
+
     def steps(self, call: str) -> list[str]:
         """What the dialplans told, in the order of its coming."""
         return [
@@ -174,7 +184,9 @@ async def pair(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
     by_role = {one.role: one.channel for one in legs}
     helper = asyncio.create_task(stage.hang_up_challenged("c1", by_role))
     if arguments.kill:
-        stage.lab.node("b").kill()
+        stage.kill_before_sending()
+    if arguments.alone:
+        helper.cancel()
     await stage.carry("c1", *legs)
     if arguments.rejoin_after:
         await asyncio.sleep(arguments.rejoin_after)
@@ -336,7 +348,7 @@ async def stranger(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any
     await stage.ami["b"].write_ticket(late, "c2", plan, facts)
     key = {"Family": f"orchestrator-evac/{late}", "Key": "expires", "Val": "1000000000"}
     await stage.ami["b"].action({"Action": "DBPut", **key})
-    for address in (f"evac-{late}", "evac-0000", 'evac-%22%29%7D'):
+    for address in (f"evac-{late}", "evac-0000", "evac-%22%29%7D"):
         _, answer = await right.invite(address, there, 5)
         answers.append(answer.status)
     return {"answers": answers, "steps": stage.steps("c1") + stage.steps("c2")}
@@ -376,5 +388,6 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--rejoin-after", type=float, default=0)
     parser.add_argument("--kill", action="store_true", help="pbx-b dies just before")
+    parser.add_argument("--alone", action="store_true", help="nobody hangs up challenged legs")
     parser.add_argument("--then", choices=AFTERWARDS)
     asyncio.run(_main(parser.parse_args()))

@@ -130,6 +130,7 @@ class Evacuations(ABC):
                     "TO": to_address,
                     "PARTNER": partner,
                     "LINKING": "",
+                    "CHALLENGED": "",
                     **back(leg, facts, version),
                 },
             )
