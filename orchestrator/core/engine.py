@@ -33,7 +33,7 @@ from orchestrator.core.events import (
     Tick,
 )
 from orchestrator.core.machine.learning import learn
-from orchestrator.core.machine.orders import follow_rule, obey
+from orchestrator.core.machine.orders import end_hold_in_time, follow_rule, obey
 from orchestrator.core.machine.results import address_seen, command_done, expire
 from orchestrator.core.machine.upkeep import keep_up
 from orchestrator.core.machine.work import Work
@@ -42,7 +42,7 @@ from orchestrator.core.observe import observe_all
 from orchestrator.core.picture.views import CONCLUSIVE
 from orchestrator.core.rules import RuleSet, evaluate
 from orchestrator.core.state import Node, Pair, Policy
-from orchestrator.core.words import Phase, Severity
+from orchestrator.core.words import Phase
 
 _OPERATORS = (
     MoveRequested, AbortRequested, ExtendRequested, HoldRequested, ReleaseRequested,
@@ -149,14 +149,9 @@ def _take(work: Work, event: Event) -> None:
 
 def _go_on(work: Work) -> None:
     """Let the machine go on; in the steady state keep it steady."""
-    state = work.state
-    if state.phase is Phase.LEARNING:
+    if work.state.phase is Phase.LEARNING:
         return
-    if state.hold is not None and state.hold.until is not None and work.now >= state.hold.until:
-        work.set(hold=None)
-        sentence = f"the hold by {state.hold.by} is over: rules act again"
-        work.note(sentence)
-        work.tell(Severity.INFO, "hold is over", sentence)
+    end_hold_in_time(work)
     failover.retry_waiting(work)
     failover.run(work)
     if work.state.move is None and work.state.phase is Phase.STEADY:

@@ -45,7 +45,7 @@ class CarriedLeg:
 class CarriedCall:
     """A call that was sent, or that stays for a reason that will not go away by itself."""
 
-    key: str  # which call of the old node: its linkedid; of a conference's member its uniqueid
+    key: str  # which call of the old node: its linkedid; ``member`` and uniqueid in a conference
     id: str  # what the nodes know its evacuation by; new for each try
     words: str  # who with whom, for people
     fate: CallFate

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from orchestrator.core.picture.calls import by_call
 from orchestrator.core.picture.observe_calls import endpoint_of
 from orchestrator.core.state import Channel, Node, QueueCaller
 from orchestrator.core.words import ChannelState, LegRole
@@ -64,11 +65,11 @@ def sort_calls(node: Node, trunks: Collection[str]) -> tuple[Sorted, ...]:
     return tuple(sorted(calls, key=_order))
 
 
-def _order(call: Sorted) -> tuple[bool, str, int, float]:
+def _order(call: Sorted) -> tuple[bool, str, int, float, str]:
     leg = call.legs[0] if call.legs else None
     waits = leg is not None and leg.role is LegRole.WAITING
     queue, position = (leg.queue, leg.position) if leg and waits else ("", 0)
-    return (waits, queue, position, min(c.created_at for c in call.people))
+    return (waits, queue, position, min(c.created_at for c in call.people), call.key)
 
 
 def _alone(call: Sorted, crowded: frozenset[str]) -> Sorted:
@@ -92,7 +93,7 @@ def _with_several(people: Iterable[Channel], trunks: Collection[str]) -> frozens
 def _members(node: Node) -> list[Sorted]:
     """Members of conferences: each one is a leg by itself."""
     return [
-        Sorted(channel.uniqueid, (channel,), (Leg(channel, LegRole.SERVICE),))
+        Sorted(f"member {channel.uniqueid}", (channel,), (Leg(channel, LegRole.SERVICE),))
         for channel in node.channels.values()
         if _in_conference(channel) and not is_plumbing(channel)
     ]
@@ -103,10 +104,11 @@ def _in_conference(channel: Channel) -> bool:
 
 
 def _groups(node: Node) -> list[Sorted]:
-    grouped: dict[str, list[Channel]] = {}
-    for channel in node.channels.values():
-        if not (_in_conference(channel) and not is_plumbing(channel)):
-            grouped.setdefault(channel.linkedid or channel.uniqueid, []).append(channel)
+    grouped = by_call(
+        channel
+        for channel in node.channels.values()
+        if is_plumbing(channel) or not _in_conference(channel)
+    )
     waiting = _waiting(node)
     found = []
     for key, channels in grouped.items():
@@ -163,7 +165,7 @@ def _sort(
 
 def _two(key: str, people: tuple[Channel, ...], plumbing: list[Channel]) -> Sorted:
     first, second = people
-    known = all(c.bridge_kind == TWO for c in (*people, *plumbing))
+    known = all(c.bridge and c.bridge_kind == TWO for c in (*people, *plumbing))
     if not known or second.bridge not in _reached(first.bridge, plumbing):
         return Sorted(key, people, why="the two are not connected now")
     legs = (Leg(first, LegRole.FIRST, first.queue), Leg(second, LegRole.SECOND, first.queue))

@@ -59,13 +59,27 @@ def release(work: Work, order: ReleaseRequested) -> tuple[bool, str]:
     """Let rules act again; when it is not known who is active, learn it afresh."""
     if work.state.hold is None:
         return False, "nothing to release: there is no hold"
-    work.set(hold=None)
-    sentence = f"released by {order.by}: rules act again"
-    if not work.state.active and work.state.move is None:
-        work.set(phase=Phase.LEARNING, phase_since=work.now, learning_lived_s=work.state.lived_s)
-        sentence += "; who is active is learnt afresh"
+    sentence = lift_hold(work, f"released by {order.by}: rules act again")
     work.tell(Severity.INFO, "released", sentence)
     return True, sentence
+
+
+def end_hold_in_time(work: Work) -> None:
+    """A hold that was given an end is over by itself."""
+    hold = work.state.hold
+    if hold is not None and hold.until is not None and work.now >= hold.until:
+        sentence = lift_hold(work, f"the hold by {hold.by} is over: rules act again")
+        work.note(sentence)
+        work.tell(Severity.INFO, "hold is over", sentence)
+
+
+def lift_hold(work: Work, sentence: str) -> str:
+    """Decide again; first who is active, where that is not known. Returns what to say."""
+    work.set(hold=None)
+    if work.state.active or work.state.move is not None:
+        return sentence
+    work.set(phase=Phase.LEARNING, phase_since=work.now, learning_lived_s=work.state.lived_s)
+    return f"{sentence}; who is active is learnt afresh"
 
 
 def follow_rule(work: Work, request: Request) -> None:
