@@ -27,6 +27,7 @@ class Phone:
         self.stack = Stack((address, port), self._deliver)
         self.stack.start()
         self.legs: dict[str, Leg] = {}
+        self.registrations = 0
         self._cseq = 0
 
     @property
@@ -88,6 +89,7 @@ class Phone:
     async def register(self, expires: int) -> int:
         host, port = self.stack.address
         proof, status = "", 0
+        self.registrations += 1
         for _ in range(2):
             self._cseq += 1
             us = f"<sip:{self.number}@{self.server[0]}>"
@@ -125,7 +127,9 @@ class Listener:
         self.banner = ""
 
     @classmethod
-    async def login(cls, address: str, secret: str, md5: bool = False) -> Listener:
+    async def login(
+        cls, address: str, secret: str, md5: bool = False, user: str = "tester"
+    ) -> Listener:
         made = cls(*await asyncio.open_connection(address, 5038))
         made.banner = (await made.reader.readline()).decode()
         if md5:
@@ -133,9 +137,9 @@ class Listener:
             challenge = made.text.split("Challenge: ")[1].split("\r\n")[0]
             made.text = ""
             key = hashlib.md5((challenge + secret).encode()).hexdigest()
-            await made.ask("Login", Username="tester", AuthType="MD5", Key=key)
+            await made.ask("Login", Username=user, AuthType="MD5", Key=key)
         else:
-            await made.ask("Login", Username="tester", Secret=secret)
+            await made.ask("Login", Username=user, Secret=secret)
         return made
 
     async def ask(self, action: str, **headers: str) -> list[Frame]:
