@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from immutables import Map
 
@@ -244,3 +246,12 @@ def test_causes(cause: int, leg: bool, failure: bool) -> None:
 def test_endpoint_of_a_channel_name() -> None:
     assert endpoint_of("PJSIP/my-trunk-0000001a") == "my-trunk"
     assert endpoint_of("nonsense") == ""
+
+
+def test_a_one_time_address_is_nobodys_number() -> None:
+    token = "evac-0123456789abcdef"
+    told = ChannelSeen(A, "1", "PJSIP/1001-1", UP, "1", token, "", token, token)
+    again = ChannelSeen(A, "2", "PJSIP/1002-2", UP, "2", "1002", exten="600")
+    node = node_after(told, again, replace(again, exten=token, connected_number=token))
+    assert token not in str(node.channels["1"]) + str(node.channels["2"])
+    assert (node.channels["2"].caller_number, node.channels["2"].exten) == ("1002", "600")

@@ -1,18 +1,20 @@
 """Views on a node's channels: calls, and the channels that are none. Pure.
 
-A call is all channels with one linkedid. Local channels are plumbing: they belong to a call but
-are nobody's leg.
+A call is all channels with one linkedid, and whom they talk with: two that were bridged after they
+came separately have one linkedid in Asterisk (bridge_channel.c gives both the older one), but only
+the last of them tells. Local channels are plumbing: they belong to a call but are nobody's leg.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.core.picture.observe_calls import endpoint_of
 from orchestrator.core.state import Channel, Node, Policy
 from orchestrator.core.words import ChannelState
 
+OF_TWO = "basic"  # BridgeType of a conversation
 ORPHAN_AFTER_S = 60.0  # one half of a Local channel whose other half is gone
 # applications in which somebody may rightly be alone for long; known from snapshots
 _SERVING = frozenset({"Queue", "ConfBridge", "MeetMe", "Park", "ParkedCall", "VoiceMail"})
@@ -40,12 +42,34 @@ class Call:
 def calls(node: Node, policy: Policy) -> tuple[Call, ...]:
     """All calls of the node, oldest first."""
     trunks = {trunk.endpoint for trunk in policy.trunks}
-    grouped: dict[str, list[Channel]] = {}
-    for channel in node.channels.values():
-        grouped.setdefault(channel.linkedid or channel.uniqueid, []).append(channel)
+    grouped = by_call(node.channels.values())
     waiting = {uniqueid for queue in node.queues.values() for uniqueid in queue.callers}
     found = [_call(key, legs, trunks, waiting) for key, legs in grouped.items()]
     return tuple(sorted(found, key=lambda call: call.started_at))
+
+
+def by_call(channels: Iterable[Channel]) -> dict[str, list[Channel]]:
+    """The channels of each call, under one of their linkedids."""
+    grouped: dict[str, list[Channel]] = {}
+    talking: dict[str, set[str]] = {}  # bridge of two -> the linkedids in it
+    for channel in channels:
+        key = channel.linkedid or channel.uniqueid
+        grouped.setdefault(key, []).append(channel)
+        if channel.bridge and channel.bridge_kind == OF_TWO:
+            talking.setdefault(channel.bridge, set()).add(key)
+    into: dict[str, str] = {}
+    for keys in talking.values():
+        first, *others = sorted({_root(into, key) for key in keys})
+        into.update(dict.fromkeys(others, first))
+    for key in into:
+        grouped.setdefault(_root(into, key), []).extend(grouped.pop(key))
+    return grouped
+
+
+def _root(into: Mapping[str, str], key: str) -> str:
+    while key in into:
+        key = into[key]
+    return key
 
 
 def conversations(node: Node, policy: Policy) -> tuple[Call, ...]:

@@ -24,6 +24,7 @@ from orchestrator.core.words import ChannelState
 FAILURES_BELOW_34 = frozenset({3, 18, 20, 27})
 # 21 call rejected: a person's 603 on a phone leg, but a provider's 403 on a trunk leg
 REJECTED = 21
+ONE_TIME = "evac-"  # contrib/asterisk/extensions-evacuate.conf
 _DIALLED_APPLICATIONS = ("AppDial", "AppDial2", "AppQueue")
 
 
@@ -67,6 +68,11 @@ def changed(
     )
 
 
+def _shown(number: str) -> str:
+    """A one-time address is nobody's number, and never shown or written down."""
+    return "" if number.startswith(ONE_TIME) else number
+
+
 def _seen(draft: NodeDraft, event: ChannelSeen) -> None:
     channels = draft.channels
     old = channels.get(event.uniqueid)
@@ -85,10 +91,10 @@ def _seen(draft: NodeDraft, event: ChannelSeen) -> None:
         state,
         old.created_at,
         event.linkedid or old.linkedid,
-        event.caller_number or old.caller_number,
+        _shown(event.caller_number) or old.caller_number,
         event.caller_name or old.caller_name,
-        event.connected_number or old.connected_number,
-        event.exten or old.exten,
+        _shown(event.connected_number) or old.connected_number,
+        _shown(event.exten) or old.exten,
         event.application or old.application,
         "" if event.age_s is not None else old.bridge,  # a list names the bridge right after
         answered_at,
@@ -108,10 +114,10 @@ def _new(event: ChannelSeen, now: float) -> Channel:
         state,
         created_at,
         event.linkedid,
-        event.caller_number,
+        _shown(event.caller_number),
         event.caller_name,
-        event.connected_number,
-        event.exten,
+        _shown(event.connected_number),
+        _shown(event.exten),
         event.application,
         "",
         created_at if state is ChannelState.UP else None,

@@ -93,3 +93,23 @@ def test_calls_are_grouped_by_linkedid_oldest_first() -> None:
     found = calls(node(leg("n", linkedid="n", created_at=NOW), leg("c"), leg("d")), POLICY)
     assert [call.linkedid for call in found] == ["c", "n"]
     assert [len(call.channels) for call in found] == [2, 1]
+
+
+def test_two_that_came_separately_and_were_bridged_are_one_call() -> None:
+    """As a conversation is that was carried over: each phone called by itself."""
+    first = leg("1", linkedid="1", bridge="x", bridge_kind="basic")
+    second = leg("2", linkedid="2", bridge="x", bridge_kind="basic")
+    third = leg("3", linkedid="3")
+    assert sorted(len(c.channels) for c in calls(node(first, second, third), POLICY)) == [1, 2]
+    conference = (leg(u, linkedid=u, bridge="y", bridge_kind="base") for u in "45")
+    assert len(calls(node(*conference), POLICY)) == 2
+
+
+def test_bridges_in_a_row_make_one_call() -> None:
+    legs = [
+        leg(f"{number}", linkedid=linkedid, bridge=bridge, bridge_kind="basic")
+        for number, (linkedid, bridge) in enumerate(
+            [("c", "x"), ("b", "x"), ("b", "y"), ("a", "y"), ("d", "z")]
+        )
+    ]
+    assert sorted(len(call.channels) for call in calls(node(*legs), POLICY)) == [1, 4]
