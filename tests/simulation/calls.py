@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrator.core.commands import Evacuate, LegPlan, Rejoin
-from orchestrator.core.events import BridgeSeen, ChannelGone, ChannelSeen, ContactSeen, LegSeen
-from orchestrator.core.words import Carry, ChannelState, ContactStatus, LegRole, LegStep
+from orchestrator.core.commands import Evacuate, LegPlan, ProbePhone, Rejoin
+from orchestrator.core.events import (
+    BridgeSeen,
+    ChannelGone,
+    ChannelSeen,
+    ContactSeen,
+    LegSeen,
+    PhoneProbed,
+)
+from orchestrator.core.words import Carry, ChannelState, ContactStatus, LegRole, LegStep, ReferHabit
 
 if TYPE_CHECKING:
     from tests.simulation.world import NodeModel, World
@@ -81,13 +89,19 @@ class Calls:
 
     def contacts(self, node: NodeModel) -> list[ContactSeen]:
         up = {leg.phone for talk in self.talks for leg in talk.legs}
-        return [self._contact(node, phone) for phone in sorted(up)]
+        return [self.contact(node, phone) for phone in sorted(up)]
 
-    def _contact(self, node: NodeModel, phone: int) -> ContactSeen:
+    def contact(self, node: NodeModel, phone: int) -> ContactSeen:
         return ContactSeen(
             node.name, str(phone), f"sip:{phone}@phone", ContactStatus.REACHABLE,
             user_agent=f"{self.habit(phone)} 1.0",
         )  # fmt: skip
+
+    def probe(self, command: ProbePhone) -> None:
+        habit = self.habit(int(command.endpoint))
+        does = {SHY: ReferHabit.DECLINES, DEAF: ReferHabit.IGNORES, HALF: ReferHabit.IGNORES}
+        found = does.get(habit, ReferHabit.HONOURS)
+        self.world.deliver(PhoneProbed(command.node, command.endpoint, command.user_agent, found))
 
     # --- what the nodes tell
 
@@ -127,7 +141,7 @@ class Calls:
             phone = 1000 + (self._number + place * PHONES // 2) % PHONES
             leg = Leg(talk, phone, self.habit(phone), role)
             talk.legs.append(leg)
-            self.world.tell_ami(node, self._contact(node, phone))
+            self.world.tell_ami(node, self.contact(node, phone))
             self._open(node, leg, str(self._number) if not place else f"{self._number}b")
         self.talks.append(talk)
         for leg in talk.legs:
@@ -192,7 +206,7 @@ class Calls:
             if plan.carry is Carry.REFER:
                 self._refer(old, new, leg)
             else:
-                self._later(0.03, leg, old, lambda leg=leg: self._link(old, new, leg))
+                self._later(0.03, leg, old, partial(self._link, old, new, leg))
         return ""
 
     def _leg(self, node: NodeModel, channel: str) -> Leg | None:

@@ -19,6 +19,7 @@ from orchestrator.core.commands import (
     HangUp,
     Notify,
     ProbeNow,
+    ProbePhone,
     RegisterTrunk,
     Rejoin,
     RemoveAddress,
@@ -326,6 +327,8 @@ class World:
         elif isinstance(command, Evacuate):
             why = self.calls.evacuate(node, command)
             return not why, why, {}, took
+        elif isinstance(command, ProbePhone):
+            self.calls.probe(command)
         elif isinstance(command, Rejoin):
             self.calls.rejoin(node, command)
         return True, "", {}, took
