@@ -171,9 +171,9 @@ class Evacuations(ABC):
             self.action(
                 {
                     "Action": "Setvar",
-                    "Channel": channel,
                     "Variable": f"EVAC_{name}",
                     "Value": content,
+                    "Channel": channel,
                 }
             )
             for name, content in variables.items()
