@@ -194,11 +194,19 @@ def test_the_same_seed_gives_the_same_run(seed: int) -> None:
 def test_the_runs_reach_what_they_are_for() -> None:
     """The seeds exercise every kind of ending and most phases; else the runs prove little."""
     outcomes: set[str] = set()
+    fates: set[str] = set()
     phases: set[str] = set()
     for seed in range(FIRST, FIRST + 150):
         player = play(seed)
         outcomes |= {report.outcome for report in player.state.history}
+        fates |= {
+            fate
+            for report in player.state.history
+            for fate in ("carried", "linked", "stayed", "lost")
+            if getattr(report, fate)
+        }
         phases |= {word for _, line in player.world.line if line.startswith("phase")
                    for word in line.replace(",", "").split()}  # fmt: skip
+    assert fates == {"carried", "linked", "stayed", "lost"}
     assert outcomes >= {"active", "rolled-back", "aborted", "held"}
     assert phases >= {str(phase) for phase in Phase}

@@ -51,7 +51,7 @@ def drive(work: Work, policy: EvacuationPolicy) -> None:
         work.set_move(evacuation=Evacuation(work.now))
         work.note(f"calls on {work.move.from_node} are carried over to {work.move.to_node}")
     follow(work, policy)
-    if may_send(work):
+    if len(under_way(work.move)) < policy.at_once and may_send(work):
         old = work.node(work.move.from_node)
         send(work, policy, plan_calls(old, work.policy, policy, work.state.habits))
 
