@@ -161,6 +161,18 @@ class Mirror(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Qualify(Command):
+    """Let the node look at these endpoints' phones now (PJSIPQualify).
+
+    After its start Asterisk spreads the first looks over ``qualify_frequency``, and until then
+    app_queue takes the agents for unavailable (res_pjsip/pjsip_options.c).
+    """
+
+    node: str
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PauseMember(Command):
     """Pause or unpause a queue's member, so that it is not rung while it talks elsewhere."""
 
@@ -249,6 +261,7 @@ AnyCommand: TypeAlias = (
     | Fetch
     | Compare
     | Mirror
+    | Qualify
     | PauseMember
     | Evacuate
     | Rejoin

@@ -15,6 +15,7 @@ from immutables import Map
 
 from orchestrator.core.machine.work import Work
 from orchestrator.core.mirroring.pausing import pause_across
+from orchestrator.core.mirroring.qualifying import look_at_phones
 from orchestrator.core.mirroring.reading import compare, fetch
 from orchestrator.core.mirroring.sides import kinds_of, readable, source_of
 from orchestrator.core.mirroring.writing import write
@@ -36,6 +37,7 @@ def keep_mirrored(work: Work) -> None:
     if not all(readable(work.node(name), work.now, stale_s) for name in (source, target)):
         return
     if policy.contacts:
+        look_at_phones(work, work.node(source), work.node(target))
         fetch(work, work.node(source), work.node(target))
     for kind in kinds_of(policy):
         write(work, kind, source, target)
@@ -48,6 +50,6 @@ def _turn_to(work: Work, source: str, target: str) -> None:
         work.set(
             mirror=replace(
                 memory, source=source, target=target, backlogs=Map(), doubtful=Map(),
-                verified=Map(), pauses=Map(),
+                verified=Map(), pauses=Map(), unlooked=Map(), unlooked_at=None,
             )
         )  # fmt: skip

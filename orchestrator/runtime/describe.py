@@ -16,6 +16,7 @@ from orchestrator.core.commands import (
     PauseMember,
     ProbeNow,
     ProbePhone,
+    Qualify,
     RegisterTrunk,
     Rejoin,
     RemoveAddress,
@@ -60,6 +61,8 @@ def describe(command: AnyCommand) -> str:
             return f"{node}: list all of kind {kind}"
         case Mirror(node=node, kind=kind, puts=puts, removals=removals):
             return f"{node}: mirror {kind}: put {len(puts)}, remove {len(removals)}"
+        case Qualify(node=node, endpoints=endpoints):
+            return f"{node}: look at {len(endpoints)} phones now"
         case PauseMember(node=node, queue=queue, interface=who, paused=paused):
             return f"{node}: {'pause' if paused else 'unpause'} {who} in queue {queue}"
         case Evacuate(node=node, to_node=to, call=call, legs=legs):

@@ -28,6 +28,7 @@ from orchestrator.core.commands import (
     PauseMember,
     ProbeNow,
     ProbePhone,
+    Qualify,
     RegisterTrunk,
     Rejoin,
     RemoveAddress,
@@ -152,6 +153,8 @@ class Executor:
                 await self._mirroring.compare(node, kind, families)
             case Mirror():
                 return _Outcome(*await self._mirroring.write(command))
+            case Qualify(node=node, endpoints=endpoints):
+                await self._mirroring.qualify(node, endpoints)
             case PauseMember(node=node, queue=queue, interface=who, paused=paused, reason=why):
                 await self._manager(node).pause_member(queue, who, paused, why)
             case Evacuate():

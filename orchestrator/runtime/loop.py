@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from orchestrator.core.commands import AnyCommand, Compare, Fetch, Mirror, Notify, ProbeNow
+from orchestrator.core.commands import AnyCommand, Compare, Fetch, Mirror, Notify, ProbeNow, Qualify
 from orchestrator.core.events import (
     AuthSeen,
     BridgeSeen,
@@ -70,7 +70,7 @@ _DURABLE_ON_NODES = ("could_serve", *_DECIDED_ON_NODES)
 
 
 # Safe to lose and to repeat: worked out anew from the next comparison. Thousands an hour.
-_QUIET = ProbeNow | Notify | Fetch | Compare | Mirror
+_QUIET = ProbeNow | Notify | Fetch | Compare | Mirror | Qualify
 
 
 class Core(Protocol):

@@ -10,6 +10,8 @@ from orchestrator.core.words import MirrorKind
 from orchestrator.errors import ActionFailed
 from orchestrator.runtime.ports import ContactStore, Ports
 
+QUALIFY_TIMEOUT_S = 2.0
+
 
 class Mirroring:
     """Contacts are read and written by ARI, everything else by AMI."""
@@ -31,6 +33,13 @@ class Mirroring:
             self._put(Compared(node, kind, problem=str(error)))
             raise
         self._put(Compared(node, kind, tuple(items)))
+
+    async def qualify(self, node: str, endpoints: Sequence[str]) -> None:
+        """One after the other, so that the answers do not come all at once."""
+        manager = self._ports.nodes[node].manager
+        for endpoint in endpoints:
+            fields = (("Action", "PJSIPQualify"), ("Endpoint", endpoint))
+            await manager.action(fields, QUALIFY_TIMEOUT_S)
 
     async def write(self, command: Mirror) -> tuple[bool, str, Mapping[str, object]]:
         """Whether all of it is done, in words, and the result's data (core/commands.py)."""

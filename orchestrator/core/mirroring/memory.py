@@ -61,6 +61,8 @@ class MirrorMemory:
     shared: bool = False  # both nodes keep their contacts in one place
     doubtful: Keys = field(default_factory=Map)  # contacts to be read on the target first
     verified: Keys = field(default_factory=Map)  # read there: they really differ
+    unlooked: Keys = field(default_factory=Map)  # endpoints that the target has not looked at yet
+    unlooked_at: float | None = None  # the target's snapshot that these were taken from
     cross_asked: Map[str, Pause] = field(default_factory=Map)  # pauses under way, "node|key"
 
     def mirrored(self, kind: MirrorKind) -> Keys:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from immutables import Map
 
-from orchestrator.core.commands import AnyCommand, Compare, Fetch, Mirror, PauseMember
+from orchestrator.core.commands import (
+    AnyCommand,
+    Compare,
+    Fetch,
+    Mirror,
+    PauseMember,
+    Qualify,
+)
 from orchestrator.core.events import (
     AddressSeen,
     AuthSeen,
@@ -60,6 +67,7 @@ class Box:
     ahead_s: float = 0.0
     connected: bool = True
     ari_down: bool = False
+    looked: ContactStatus = ContactStatus.REACHABLE  # what its snapshot says of every phone
     contacts: dict[str, Fields] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     astdb: dict[str, Fields] = field(default_factory=dict)
@@ -79,6 +87,7 @@ class Playground:
         self.sent: list[AnyCommand] = []
         self.asked_writes = 0
         self.shared_store = False
+        self.qualified: list[str] = []
         self.start(Map())
 
     # --- the orchestrator
@@ -170,7 +179,7 @@ class Playground:
         ]
         content += [EndpointSeen(name, device, state) for device, state in box.devices.items()]
         content += [
-            ContactSeen(name, key.partition(";")[0], dict(fields)["uri"], ContactStatus.REACHABLE)
+            ContactSeen(name, key.partition(";")[0], dict(fields)["uri"], box.looked)
             for key, fields in box.contacts.items()
         ]
         self.tell(Snapshot(name, tuple(content)))
@@ -243,7 +252,7 @@ class Playground:
     # --- what the orchestrator asks for
 
     def carry_out(self, command: AnyCommand) -> None:
-        assert isinstance(command, Fetch | Compare | Mirror | PauseMember), command
+        assert isinstance(command, Fetch | Compare | Mirror | Qualify | PauseMember), command
         box = self.boxes[command.node]
         after_s = self.random.uniform(0.0, 0.3)
         uses_ari = isinstance(command, Fetch) or (
@@ -265,6 +274,8 @@ class Playground:
         elif isinstance(command, Mirror):
             self.asked_writes += 1
             data = self._mirror(box, command)
+        elif isinstance(command, Qualify):
+            self.qualified += command.endpoints
         else:
             key = f"{command.queue}|{command.interface}"
             self.set_member(box.name, key, paused=command.paused, reason=command.reason)

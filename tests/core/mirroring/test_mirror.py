@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.core.commands import Compare, Fetch, Mirror
 from orchestrator.core.events import CommandDone
 from orchestrator.core.state import MirrorPolicy
-from orchestrator.core.words import MirrorKind
+from orchestrator.core.words import ContactStatus, MirrorKind
 from tests.core.mirroring.model import POLICY, Playground
 
 VALUE = (("value", "2000"),)
@@ -299,3 +299,21 @@ def test_a_result_that_never_came_is_asked_for_again() -> None:
     play.run(20.0)
     assert play.boxes["pbx-b"].contacts
     assert isinstance(play.writes()[-1], Mirror)
+
+
+def test_a_standby_that_has_just_started_is_told_to_look_at_its_phones_once() -> None:
+    play = Playground()
+    for number in range(1001, 1251):
+        play.register("pbx-a", number, lasts_s=3600.0)
+    play.run(3.0)
+    play.lose("pbx-a")
+    play.run(1.0)
+    play.connect("pbx-a")  # its list says that it reaches all of them
+    play.run(5.0)
+    assert not play.qualified
+    play.lose("pbx-b")
+    play.boxes["pbx-b"].looked = ContactStatus.UNQUALIFIED
+    play.run(1.0)
+    play.connect("pbx-b")
+    play.run(60.0)
+    assert sorted(play.qualified) == [str(number) for number in range(1001, 1251)]
