@@ -12,12 +12,14 @@ from typing import Any
 
 import yaml
 
-from contrib.demo.witnesses import Callers, Talkers, wait_for
+from contrib.demo.witnesses import Callers, Phones, Talkers, wait_for
 from contrib.lab.service import Service
 
 HELD = 10
+PHONES = [str(number) for number in range(1001, 1011)]
 GATE_S = 10.0  # how long pbx-b must have been well, and pbx-a active, before the rule goes back
 SERVES_WITHIN_S = 15.0
+WARM_WITHIN_S = 20.0
 MOVES_WITHIN_S = 90.0
 HANG_UP_EVERY_S = 0.4
 
@@ -32,6 +34,7 @@ class Story:
         self.service = service
         self.client = str(lab.status()["client"])
         self.callers = Callers(lab, self.client)
+        self.phones = Phones(lab, self.client, PHONES)
         self._talkers: list[Talkers] = []
         self._began = time.monotonic()
 
@@ -51,7 +54,7 @@ class Story:
 
     def end(self) -> None:
         """No caller stays behind, however the story went."""
-        for witness in (self.callers, *self._talkers):
+        for witness in (self.callers, self.phones, *self._talkers):
             witness.end()
 
     # --- the steps ---
@@ -63,6 +66,8 @@ class Story:
             f"Both nodes are well; pbx-a serves {self.lab.virtual_ip}. pbx-b is the preferred node."
             " A new call every 20 ms begins now, to the end."
         )
+        self._standby_is_warm("b")
+        self.say(f"   {len(PHONES)} phones registered, once; pbx-b knows and reaches them too.")
 
     def crash(self) -> None:
         talkers = self._talk("a")
@@ -74,6 +79,7 @@ class Story:
         self._must(gap is not None and gap < 5000, "the gap was longer than 5 s")
         self._must(self._trunk_on("b"), "the provider does not send calls to pbx-b")
         self.say("   The provider sends its calls to pbx-b now (registered again there).")
+        self._phones_ring("b")
         time.sleep(3.5)  # the talkers' patience: then they know that nobody is there any more
         lost = talkers.end()["cut"]
         self.say(f"   The {lost} calls that were up on pbx-a died with it; nothing can save those.")
@@ -95,6 +101,7 @@ class Story:
 
     def switchover(self) -> None:
         self.say("3. PLANNED SWITCHOVER to pbx-a, with calls in progress.")
+        self._standby_is_warm("a")
         talkers = self._talk("b")
         at = time.time()
         self.service.ask("switchover", "--at-most", "60s", "--reason", "demo")
@@ -105,6 +112,7 @@ class Story:
             "4. GATED FAILBACK: a rule goes back to the preferred node pbx-b, not before it has "
             f"been well, and pbx-a active, for {GATE_S:.0f} s."
         )
+        self._standby_is_warm("b")
         talkers = self._talk("a")
         at = time.time()
         active_since = float(self.service.status()["active_since"])
@@ -116,8 +124,29 @@ class Story:
         self._drain(talkers, at, "a", "b")
         kind = self.service.status()["last_move"]["kind"]
         self._must(kind == "failback", f"the move was a {kind}, not a failback")
+        self._phones_ring("b")
 
     # --- what the steps share ---
+
+    def _standby_is_warm(self, place: str) -> None:
+        """The standby itself, by its own qualify, reaches every phone."""
+
+        def warm() -> bool:
+            standby = self.service.status()["standby"] or {}
+            ready = standby.get("phones_ready") == standby.get("phones") == len(PHONES)
+            return ready and standby.get("node") == f"pbx-{place}"
+
+        self._must(wait_for(warm, WARM_WITHIN_S), f"pbx-{place} does not reach every phone")
+
+    def _phones_ring(self, place: str) -> None:
+        rung = self.phones.rung_by(self.lab.node(place).address)
+        silent = sorted(set(PHONES) - set(rung))
+        self._must(not silent, f"pbx-{place} does not ring {', '.join(silent)}")
+        again = self.phones.registrations() - len(PHONES)
+        self._must(again == 0, f"the phones registered {again} times more")
+        self.say(
+            f"   {len(rung)} of {len(PHONES)} phones ring on pbx-{place}; none registered anew."
+        )
 
     def _talk(self, place: str) -> Talkers:
         talkers = Talkers(self.lab, self.client, HELD)

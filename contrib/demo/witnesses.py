@@ -1,7 +1,7 @@
 """Who testifies in the demo: callers that know nothing of the orchestrator.
 
 A stream of new calls (one every 20 ms) says who answers the virtual IP and how long nobody did;
-talkers say which calls in progress were cut.
+talkers say which calls in progress were cut; phones that registered once say who rings them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import IO, Any, Protocol
 from contrib.lab.prober import longest_gap
 
 END_S = 20.0
+REGISTERED_S = 7200
 
 
 class Place(Protocol):
@@ -52,8 +53,12 @@ class Witness:
             self._process.send_signal(number)
 
     def end(self) -> dict[str, Any]:
-        """Let it finish; its summary."""
+        """Make it end; its summary."""
         self.signal(signal.SIGINT)
+        return self.finish()
+
+    def finish(self) -> dict[str, Any]:
+        """Let it come to its end; its summary."""
         try:
             self._process.wait(END_S)
         except subprocess.TimeoutExpired:
@@ -102,6 +107,29 @@ class Talkers(Witness):
 
     def one_hangs_up(self) -> None:
         self.signal(signal.SIGUSR1)
+
+
+class Phones(Witness):
+    """Phones that know the virtual IP only and register once, for longer than the story lasts."""
+
+    def __init__(self, lab: Place, client: str, numbers: list[str]) -> None:
+        self.numbers = numbers
+        self._lab, self._client = lab, client
+        theirs = client.rpartition(".")[0] + ".21"
+        lasting = ("--expires-s", str(REGISTERED_S), "--no-audio")
+        super().__init__(lab, theirs, "contrib.lab.phones", *lasting, "--numbers", *numbers)
+
+    def registrations(self) -> int:
+        """How often any of them registered, with success or without."""
+        return sum(line["event"].startswith("register") for line in list(self.lines))
+
+    def rung_by(self, server: str) -> list[str]:
+        """Call each of them through the virtual IP: those that this node rang."""
+        already = len(self.lines)
+        numbers = ("--numbers", *self.numbers)
+        Witness(self._lab, self._client, "contrib.demo.ringer", *numbers).finish()
+        calls = [line for line in self.lines[already:] if line["event"] == "call"]
+        return sorted({line["phone"] for line in calls if line["server"] == server})
 
 
 def wait_for(what: Callable[[], bool], within_s: float, every_s: float = 0.1) -> bool:

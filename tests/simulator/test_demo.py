@@ -53,6 +53,7 @@ def test_the_whole_story_happens() -> None:
     places = [told.index(step) for step in steps]
     assert places == sorted(places)
     assert told.count("0 cut;") == 2
+    assert told.count("10 of 10 phones ring on pbx-b; none registered anew") == 2
     assert left_behind(process) == []
 
 
