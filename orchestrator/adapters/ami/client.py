@@ -29,6 +29,7 @@ from orchestrator.adapters.ami.manager import LoginRefused, Manager
 from orchestrator.adapters.ami.protocol import Handler, Reply
 from orchestrator.adapters.ami.settings import AmiSettings
 from orchestrator.adapters.ami.sync import Sync
+from orchestrator.adapters.ami.vocabulary import UNWANTED
 from orchestrator.core.events import (
     ClockSeen,
     Event,
@@ -47,12 +48,6 @@ Sink: TypeAlias = Callable[[Event], object]
 
 DENIED_RETRY_S = 5.0  # a wrong password tried often gets us banned
 QUICK_RESETS = 5  # closed before the banner: a dying process whose port is not closed yet
-UNWANTED = (
-    "VarSet", "Newexten", "TestEvent", "RTCPSent", "RTCPReceived", "ExtensionStatus", "DialState",
-    "ChallengeSent", "InvalidAccountID", "ChallengeResponseFailed",
-    "HangupRequest", "SoftHangupRequest", "BridgeCreate", "BridgeDestroy", "Cdr", "CEL",
-    "DTMFBegin", "DTMFEnd", "MusicOnHoldStart", "MusicOnHoldStop",
-)  # fmt: skip
 _FAULTS = (OSError, TimeoutError, OrchestratorError)
 
 

@@ -43,6 +43,13 @@ DEVICE = (
     "unknown", "not_inuse", "inuse", "busy", "invalid", "unavailable", "ringing", "ringinuse",
     "onhold",
 )  # fmt: skip
+# events that nobody here reads: three quarters of all bytes
+UNWANTED = (
+    "VarSet", "Newexten", "TestEvent", "RTCPSent", "RTCPReceived", "ExtensionStatus", "DialState",
+    "ChallengeSent", "InvalidAccountID", "ChallengeResponseFailed",
+    "HangupRequest", "SoftHangupRequest", "BridgeCreate", "BridgeDestroy", "Cdr", "CEL",
+    "DTMFBegin", "DTMFEnd", "MusicOnHoldStart", "MusicOnHoldStop",
+)  # fmt: skip
 
 
 def registration_status(word: bytes) -> RegistrationStatus:
