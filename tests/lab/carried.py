@@ -174,6 +174,8 @@ async def talk(stage: Stage, caller: Agent, callee: Agent) -> dict[str, Call]:
 async def pair(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
     habits = [Habit(one) for one in arguments.habits]
     caller = await stage.phone("1011", habits[0])
+    if arguments.callee:
+        return await _foreign(stage, caller, arguments)
     callee = await stage.phone("1012", habits[-1])
     calls = await talk(stage, caller, callee)
     channels = await stage.channels()
@@ -203,6 +205,23 @@ async def pair(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
     gone = {e.uniqueid for e in stage.events if isinstance(e, ChannelGone)}
     begun = {e.uniqueid for e in stage.events if isinstance(e, ChannelSeen)}
     return {**result, "left": len(begun - gone), "steps": stage.steps("c1")}
+
+
+async def _foreign(stage: Stage, caller: Agent, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The callee is a user agent that is no part of this program, registered at pbx-a."""
+    call = await caller.call(arguments.callee)
+    await asyncio.sleep(1)
+    channels = await stage.channels()
+    legs = (
+        leg(channels["1011"], "1011", LegRole.FIRST),
+        leg(channels[arguments.callee], arguments.callee, LegRole.SECOND),
+    )
+    by_role = {one.role: one.channel for one in legs}
+    helper = asyncio.create_task(stage.hang_up_challenged("c1", by_role))
+    await stage.carry("c1", *legs)
+    await asyncio.sleep(arguments.seconds)
+    helper.cancel()
+    return {**await told({"1011": call}), "steps": stage.steps("c1")}
 
 
 async def _hold(stage: Stage, calls: dict[str, Call]) -> dict[str, Any]:
@@ -276,7 +295,7 @@ async def queued(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
         await asyncio.sleep(0.3)
     calls["1001"] = await answered
     channels = await stage.channels()
-    record = {"Action": "MixMonitor", "Channel": channels["1013"], "File": "q/nasty,one.wav"}
+    record = {"Action": "MixMonitor", "Channel": channels["1013"], "File": "q-1.wav"}
     recorded = (await stage.ami["a"].action(record)).message
     await asyncio.sleep(0.5)
     await stage.carry(
@@ -388,6 +407,7 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--rejoin-after", type=float, default=0)
     parser.add_argument("--kill", action="store_true", help="pbx-b dies just before")
+    parser.add_argument("--callee", help="a foreign user agent, registered at pbx-a")
     parser.add_argument("--alone", action="store_true", help="nobody hangs up challenged legs")
     parser.add_argument("--then", choices=AFTERWARDS)
     asyncio.run(_main(parser.parse_args()))
