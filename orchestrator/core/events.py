@@ -154,6 +154,7 @@ class BridgeSeen:
     uniqueid: str
     bridge: str
     kind: str = ""  # BridgeType: basic (two talk), base (a conference), holding, ...
+    linkedid: str = ""  # that of the oldest in the bridge (bridge_channel.c)
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,3 +255,12 @@ def test_a_one_time_address_is_nobodys_number() -> None:
     node = node_after(told, again, replace(again, exten=token, connected_number=token))
     assert token not in str(node.channels["1"]) + str(node.channels["2"])
     assert (node.channels["2"].caller_number, node.channels["2"].exten) == ("1002", "600")
+
+
+def test_who_was_bridged_stays_one_call_when_they_are_parted() -> None:
+    entered = [BridgeSeen(A, u, "x", "basic", "1") for u in "12"]
+    node = node_after(channel("1"), channel("2"), *entered, BridgeSeen(A, "1", ""))
+    assert {c.linkedid for c in node.channels.values()} == {"1"}
+    members = [BridgeSeen(A, u, "y", "base", "1") for u in "12"]
+    node = node_after(channel("1"), channel("2"), *members)
+    assert {c.linkedid for c in node.channels.values()} == {"1", "2"}

@@ -151,7 +151,13 @@ def _dial(node: str, raw: bytes) -> NodeEvent:
 
 
 def _enter(node: str, raw: bytes) -> NodeEvent:
-    return BridgeSeen(node, text(raw, _UNIQUEID), text(raw, _BRIDGE), text(raw, _BRIDGE_TYPE))
+    return BridgeSeen(
+        node,
+        text(raw, _UNIQUEID),
+        text(raw, _BRIDGE),
+        text(raw, _BRIDGE_TYPE),
+        text(raw, _LINKEDID),
+    )
 
 
 def _leave(node: str, raw: bytes) -> NodeEvent:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.core.picture.observe_calls import endpoint_of
+from orchestrator.core.picture.observe_calls import OF_TWO, endpoint_of
 from orchestrator.core.state import Channel, Node, Policy
 from orchestrator.core.words import ChannelState
 
-OF_TWO = "basic"  # BridgeType of a conversation
 ORPHAN_AFTER_S = 60.0  # one half of a Local channel whose other half is gone
 # applications in which somebody may rightly be alone for long; known from snapshots
 _SERVING = frozenset({"Queue", "ConfBridge", "MeetMe", "Park", "ParkedCall", "VoiceMail"})

@@ -24,6 +24,7 @@ from orchestrator.core.words import ChannelState
 FAILURES_BELOW_34 = frozenset({3, 18, 20, 27})
 # 21 call rejected: a person's 603 on a phone leg, but a provider's 403 on a trunk leg
 REJECTED = 21
+OF_TWO = "basic"  # BridgeType of a conversation
 ONE_TIME = "evac-"  # contrib/asterisk/extensions-evacuate.conf
 _DIALLED_APPLICATIONS = ("AppDial", "AppDial2", "AppQueue")
 
@@ -43,6 +44,7 @@ def changed(
     *,
     bridge: str | None = None,
     bridge_kind: str | None = None,
+    linkedid: str | None = None,
     queue: str | None = None,
     dialled: bool | None = None,
     dials: bool | None = None,
@@ -53,7 +55,7 @@ def changed(
         old.name,
         old.state,
         old.created_at,
-        old.linkedid,
+        old.linkedid if linkedid is None else linkedid,
         old.caller_number,
         old.caller_name,
         old.connected_number,
@@ -167,8 +169,12 @@ def _bridge(draft: NodeDraft, event: BridgeSeen) -> None:
     if channel is None:
         return
     kind = event.kind or (channel.bridge_kind if channel.bridge == event.bridge else "")
-    if (channel.bridge, channel.bridge_kind) != (event.bridge, kind):
-        draft.channels[event.uniqueid] = changed(channel, bridge=event.bridge, bridge_kind=kind)
+    # for good: when they are parted again it is known that they belong together
+    linkedid = event.linkedid if kind == OF_TWO and event.linkedid else channel.linkedid
+    if (channel.bridge, channel.bridge_kind, channel.linkedid) != (event.bridge, kind, linkedid):
+        draft.channels[event.uniqueid] = changed(
+            channel, bridge=event.bridge, bridge_kind=kind, linkedid=linkedid
+        )
 
 
 CALL_HANDLERS: Mapping[type, Callable[[NodeDraft, Any], None]] = {
