@@ -221,9 +221,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--customers", required=True, help="the address of those without (.20)")
     parser.add_argument("--phones", required=True, metavar="FIRST-LAST")
     parser.add_argument("--expires-s", type=int, default=3600)
-    # Two hundred phones are two hundred processors in life: they do not wait for each other, nor
-    # for what else this machine does. Without it we would measure ourselves.
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    # Two hundred phones are two hundred processors in life: they wait for nothing else that this
+    # machine does. Without it we would measure ourselves.
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
     asyncio.run(_main(parser.parse_args(argv)))
 
 
