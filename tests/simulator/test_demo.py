@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from contrib.demo.story import Story, Untrue
+from contrib.demo.story import PHONES, Story, Untrue
 from orchestrator.simulator import Lab
 from orchestrator.simulator.lab import names
 
@@ -73,7 +73,8 @@ def test_interrupted_it_leaves_nothing(number: signal.Signals) -> None:
 def test_a_takeover_that_did_not_happen_is_not_believed() -> None:
     with Lab.up(f"untrue-{os.getpid()}") as lab:
         # A service that says what it is told to say and moves nothing.
-        liar = SimpleNamespace(until_ready=lambda active: None, status=dict)
+        warm = {"node": "pbx-b", "phones": len(PHONES), "phones_ready": len(PHONES)}
+        liar = SimpleNamespace(until_ready=lambda active: None, status=lambda: {"standby": warm})
         story = Story(lab, liar)  # type: ignore[arg-type]
         try:
             story.prepare()
