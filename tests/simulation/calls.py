@@ -60,6 +60,7 @@ class Talk:
     began_at: float
     legs: list[Leg] = field(default_factory=list)
     over: str = ""  # why it ended; empty: it goes on
+    conference: bool = False  # its one leg is a member of one
     fault: bool = False  # something broke beneath it
 
     @property
@@ -123,6 +124,8 @@ class Calls:
         return found
 
     def _bridge(self, node: NodeModel, leg: Leg) -> BridgeSeen:
+        if leg.talk.conference and (leg.sent is None or node.name != "pbx-a"):
+            return BridgeSeen(node.name, leg.at[node.name], "conference", "base")
         alone = len(leg.talk.legs) == 1 or leg.waits or (leg.sent and not leg.moved)
         bridge = "" if alone else f"b{leg.talk.number}"
         return BridgeSeen(node.name, leg.at[node.name], bridge, "basic" if bridge else "")
@@ -133,9 +136,10 @@ class Calls:
 
     # --- calls begin and end
 
-    def begin(self, node: NodeModel, lasts_s: float, pair: bool) -> None:
+    def begin(self, node: NodeModel, lasts_s: float, pair: bool, conference: bool = False) -> None:
         self._number += 1
         talk = Talk(self._number, self.world.now + lasts_s, self.world.now)
+        talk.conference = conference
         roles = (LegRole.FIRST, LegRole.SECOND) if pair else (LegRole.SERVICE,)
         for place, role in enumerate(roles):
             phone = 1000 + (self._number + place * PHONES // 2) % PHONES

@@ -21,9 +21,12 @@ def key_of(call: CarriedCall) -> str:
 def send(work: Work, policy: EvacuationPolicy, plans: tuple[CallPlan, ...]) -> None:
     """Send what may be sent now; write down what stays, and why."""
     free = policy.at_once - len(under_way(work.move))
-    records = {call.key: call for call in calls_of(work.move)}
+    by_key = {call.key: call for call in calls_of(work.move)}
+    # a leg that was sent out of a conference, or linked, looks like another call from then on
+    by_leg = {leg.uniqueid: call for call in calls_of(work.move) for leg in call.legs}
     for plan in plans:
-        known = records.get(plan.key)
+        sent = (by_leg[leg.uniqueid] for leg in plan.legs if leg.uniqueid in by_leg)
+        known = by_key.get(plan.key) or next(sent, None)
         if known is not None and (known.final or known.fate is not CallFate.STAYED):
             continue
         if plan.passing:
@@ -32,7 +35,7 @@ def send(work: Work, policy: EvacuationPolicy, plans: tuple[CallPlan, ...]) -> N
             stays = known or CarriedCall(plan.key, "", plan.words, CallFate.STAYED)
             put(work, replace(stays, why=plan.why))
         elif free > 0 and not _must_wait(work, plan):
-            _begin(work, plan, known.tries + 1 if known else 1)
+            _begin(work, plan, known)
             free -= 1
 
 
@@ -60,14 +63,14 @@ def _must_wait(work: Work, plan: CallPlan) -> bool:
     return bool(mine & others)
 
 
-def _begin(work: Work, plan: CallPlan, tries: int) -> None:
+def _begin(work: Work, plan: CallPlan, known: CarriedCall | None) -> None:
     evacuation = work.move.evacuation
     assert evacuation is not None
     number = evacuation.next_id
     work.set_move(evacuation=replace(evacuation, next_id=number + 1))
     call = CarriedCall(
-        plan.key, f"{work.move.number}-{number}", plan.words, CallFate.UNDER_WAY,
-        tuple(_placed(work, leg) for leg in plan.legs), tries=tries, asked_at=work.now,
+        known.key if known else plan.key, f"{work.move.number}-{number}", plan.words, CallFate.UNDER_WAY,
+        tuple(_placed(work, leg) for leg in plan.legs), tries=known.tries + 1 if known else 1, asked_at=work.now,
         since_lived_s=work.state.lived_s,
     )  # fmt: skip
     put(work, call)

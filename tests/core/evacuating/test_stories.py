@@ -87,6 +87,19 @@ def test_calls_of_phones_that_follow_are_carried_over(
     assert player.world.cut_calls == 0
 
 
+@pytest.mark.parametrize("habit", [GOOD, NAIVE])
+def test_members_of_a_conference_are_sent_once_each(habit: str) -> None:
+    player = make()
+    for phone in (1001, 1002, 1003):
+        player.world.calls.phones[phone] = habit
+        player.world.calls.begin(player.world.nodes["pbx-a"], 60.0, False, conference=True)
+    player.run(0.1)
+    player.order(NOW)
+    player.run(3.0)
+    assert len(lines(player, "asked: Evacuate")) == report(player).carried == 3
+    assert all(nodes_of(one) == [{"pbx-b"}] for one in player.world.calls.talks)
+
+
 def test_thirty_calls_are_gone_in_seconds() -> None:
     player = make()
     for n in range(29):
