@@ -20,8 +20,8 @@ from orchestrator.core.events import (
     ProbeRequested,
 )
 from orchestrator.core.words import MoveKind
+from tests.cli.warm_pair import warm_pair
 from tests.runtime.service import MovingCore, Service
-from tests.runtime.warm import warm_pair
 
 
 @pytest.fixture
