@@ -58,10 +58,7 @@ _CHANGES_STATE = (
 )
 _MAY_BE_LOST = DialSeen | AuthSeen  # counts a little wrong; the next comparison tells the rest
 # Command ids that no intent was written for may be used again: nothing was done under them.
-_DURABLE_FIELDS = (
-    "phase", "active", "epoch", "hold", "move", "history", "next_move",
-    "habits",
-)  # fmt: skip
+_DURABLE_FIELDS = ("phase", "active", "epoch", "hold", "move", "history", "next_move", "habits")
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 
 # What the core remembers on a node of its own commands; void when those were not carried out.

@@ -24,7 +24,7 @@ class CallPlan:
     key: str
     words: str
     legs: tuple[CarriedLeg, ...] = ()  # empty: it stays
-    why: str = ""
+    why: str = ""  # why it stays, or why a leg is linked
     passing: bool = False  # the reason may go away by itself: looked at again
 
 
@@ -60,7 +60,7 @@ def _plan(
         return CallPlan(call.key, words, why=said)
     if any(lacks) and not evacuation.link_others:
         return CallPlan(call.key, words, why=f"{said}; such legs are not linked here")
-    return CallPlan(call.key, words, tuple(legs))
+    return CallPlan(call.key, words, tuple(legs), why=said)
 
 
 def _lack(

@@ -69,10 +69,16 @@ def _begin(work: Work, plan: CallPlan, known: CarriedCall | None) -> None:
     number = evacuation.next_id
     work.set_move(evacuation=replace(evacuation, next_id=number + 1))
     call = CarriedCall(
-        known.key if known else plan.key, f"{work.move.number}-{number}", plan.words, CallFate.UNDER_WAY,
-        tuple(_placed(work, leg) for leg in plan.legs), tries=known.tries + 1 if known else 1, asked_at=work.now,
+        key=known.key if known else plan.key,
+        id=f"{work.move.number}-{number}",
+        words=plan.words,
+        fate=CallFate.UNDER_WAY,
+        legs=tuple(_placed(work, leg) for leg in plan.legs),
+        why=plan.why,
+        tries=known.tries + 1 if known else 1,
+        asked_at=work.now,
         since_lived_s=work.state.lived_s,
-    )  # fmt: skip
+    )
     put(work, call)
     order(work, call, call.legs, key_of(call))
 
