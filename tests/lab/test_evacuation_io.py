@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -127,6 +127,13 @@ def test_a_queues_call_and_its_line(stage: Lab) -> None:
 
 def test_somebody_behind_the_trunk_stays_linked(stage: Lab) -> None:
     fine(play(stage, "trunk"), {"1011": 1})
+
+
+@pytest.mark.parametrize("asterisk", [22, 16])
+def test_a_conference_meets_again(make_lab: Callable[..., Lab], asterisk: int) -> None:
+    told = play(make_lab(f"room{asterisk}", asterisk=asterisk, phones=200), "conference")
+    fine(told, {"1011": 1, "1012": 1, "1013": 1})
+    assert told["members"] == ["3"]
 
 
 def test_nobody_else_can_use_a_one_time_address(stage: Lab) -> None:

@@ -24,8 +24,8 @@ from panoramisk.message import Message
 from orchestrator.adapters.ami import translate, wire
 from orchestrator.adapters.ami.clock import Clock
 from orchestrator.adapters.ami.copies import Copies
-from orchestrator.adapters.ami.evacuation import Evacuations
 from orchestrator.adapters.ami.manager import LoginRefused, Manager
+from orchestrator.adapters.ami.probing import Probes
 from orchestrator.adapters.ami.protocol import Handler, Reply
 from orchestrator.adapters.ami.settings import AmiSettings
 from orchestrator.adapters.ami.sync import Sync
@@ -51,7 +51,7 @@ QUICK_RESETS = 5  # closed before the banner: a dying process whose port is not 
 _FAULTS = (OSError, TimeoutError, OrchestratorError)
 
 
-class AmiClient(Evacuations, Copies):
+class AmiClient(Probes, Copies):
     """Watches one node and carries out orders on it; ``run`` until cancelled."""
 
     def __init__(self, node: str, settings: AmiSettings, sink: Sink) -> None:
