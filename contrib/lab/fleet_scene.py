@@ -125,12 +125,14 @@ class Scene:
         return float(status["last_move"]["ended_at"])
 
     def until_carried(self) -> float:
-        """When the last call moved: nothing changed for six seconds since."""
+        """When the last call moved: all have, or nothing changed for six seconds since."""
         deadline = time.monotonic() + CARRIED_WITHIN_S
         last, changed = list[str](), time.time()
         while time.monotonic() < deadline and time.time() < changed + UNCHANGED_S:
             if (now := self.fates()) != last:
                 last, changed = now, time.time()
+            if "stayed" not in now:
+                break
             time.sleep(0.1)
         return changed
 

@@ -15,7 +15,7 @@ from contrib.lab.fleet_scene import SETTLE_S, Rung, Scene, staged
 from contrib.lab.sip_refer import Habit
 
 AGENTS = AGENTS_PER_QUEUE * len(QUEUES)
-FEW = 120
+FEW = 80
 MEDIAN_MS, WORST_MS = 100, 300
 
 
@@ -40,7 +40,7 @@ def few(version: int) -> Iterator[Scene]:
 
 
 def conversations(count: int) -> list[Planned]:
-    return [Planned("phone", f"{2041 + n}", f"{2081 + n}") for n in range(count)]
+    return [Planned("phone", f"{2041 + n}", f"{2061 + n}") for n in range(count)]
 
 
 def nobody_noticed(scene: Scene, rung: Rung, *, unplugged: tuple[str, ...] = ()) -> None:
@@ -123,13 +123,14 @@ def test_phones_that_do_not_follow_keep_their_calls(few: Scene) -> None:
 @pytest.mark.parametrize("which", ["a", "b"])
 def test_a_crash_amid_an_evacuation_cuts_only_what_was_there(few: Scene, which: str) -> None:
     assert few.open() == (FEW, AGENTS)
-    few.begin(conversations(30))
+    few.begin(conversations(20))
     few.switchover("--now")
     few.until_carried_are(5)
     died = few.lab.node(which)
     died.kill()
     few.until_over("pbx-b" if which == "a" else "pbx-a")
-    time.sleep(6)  # what was under way to a dead node is taken back
+    if which == "b":
+        time.sleep(6)  # what was under way to it is taken back after the patience of 5 s
     seen, _ = few.look()
     spared = [one for one in seen if died.address not in {leg.server for leg in one.legs}]
     assert spared, "the crash came before or after the evacuation"
