@@ -119,7 +119,7 @@ class EvacuationSettings(Part):
     user_agents: tuple[Annotated[Text, AfterValidator(_agent)], ...] = ()
     variables: tuple[Annotated[Text, AfterValidator(_variable)], ...] = ()
     others: Literal["wait", "link"] = "wait"
-    at_once: Annotated[int, BeforeValidator(_count)] = 10
+    at_once: Annotated[int, BeforeValidator(_count)] = 5
     patience: PositiveDuration = 5.0
 
 

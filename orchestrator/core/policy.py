@@ -57,7 +57,7 @@ class EvacuationPolicy:
     user_agents: tuple[str, ...] = ()  # patterns (fnmatch) of phones known to honour REFER
     variables: tuple[str, ...] = ()  # channel variables that travel along
     link_others: bool = False  # legs that cannot be referred: link (True) or wait (False)
-    at_once: int = 10  # calls under way at the same time
+    at_once: int = 5  # calls under way at the same time
     patience_s: float = 5.0  # a call that is neither here nor there for longer is rejoined
 
 

@@ -207,7 +207,7 @@ def test_contacts_are_mirrored_by_ari_only(config: Path) -> None:
         ("[CUSTOMER_ID]", '["CALLERID(num)"]', '"CALL', "functions cannot travel"),
         ("[CUSTOMER_ID]", "[EVAC_CALL]", "EVAC", "the evacuation's own dialplan"),
         ("others: wait", "others: wiat", "wiat", "did you mean 'wait'?"),
-        ("at_once: 10", "at_once: 0", "0", "from 1 to 100"),
+        ("at_once: 5", "at_once: 0", "0", "from 1 to 100"),
         ("patience: 5s", "patience: 0", "0", "longer than 0"),
     ],
 )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest_asyncio
 
@@ -13,8 +13,8 @@ from tests.simulator.phone import Phone
 
 
 @pytest_asyncio.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[WarmPair]:
-    with Lab.up(f"warm-{tmp_path.name[-12:].strip('_').lower().replace('_', '-')}") as lab:
+async def pair() -> AsyncIterator[WarmPair]:
+    with Lab.up(f"warm-{os.getpid()}") as lab:
         made = WarmPair(lab)
         try:
             await made.status(lambda s: s["phase"] == "steady" and s["active"] == "pbx-a")

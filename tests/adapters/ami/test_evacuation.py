@@ -154,7 +154,8 @@ def test_a_queues_agent_cannot_break_the_queue_log() -> None:
 async def test_facts_of_a_leg(fake: FakeAmi, client: AmiClient) -> None:
     fake.lists["Status"] = [
         b"Response: Success\r\nActionID: x\r\nEventList: start",
-        b"Event: Status\r\nActionID: x\r\nChannel: PJSIP/1001-01\r\nContext: serve\r\nExten: 600\r\n"
+        b"Event: Status\r\nActionID: x\r\nChannel: PJSIP/1001-01\r\nContext: serve\r\n"
+        b"Exten: 600\r\n"
         b"Priority: 2\r\nLinkedid: a.1\r\nApplication: Queue\r\nData: support,t\r\n"
         b"Variable: SITE=a=b\r\nVariable: UNSET=(null)",
         b"Event: StatusComplete\r\nActionID: x\r\nEventList: Complete",
