@@ -64,6 +64,8 @@ class Ari:
             return
         for site in list(self._runner.sites):
             await site.stop()
+        if self._runner.server is not None:
+            await self._runner.server.shutdown(0)  # connections that are kept, too
         if on:
             await web.TCPSite(self._runner, *self._where).start()
 
