@@ -36,7 +36,7 @@ FORMAT = 1
 # Of a move: what is asked anew after a restart is left out.
 _TRANSIENT = frozenset(
     {"pending", "results", "attempt", "retry_lived_s", "phase_lived_s", "lone_lived_s",
-     "since_lived_s"}
+     "recounted_lived_s", "since_lived_s"}
 )  # fmt: skip
 _ENUMS: dict[str, type[StrEnum]] = {
     "kind": MoveKind, "mode": DrainMode, "at_deadline": AtDeadline,

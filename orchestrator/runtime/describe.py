@@ -17,6 +17,7 @@ from orchestrator.core.commands import (
     ProbeNow,
     ProbePhone,
     Qualify,
+    Recount,
     RegisterTrunk,
     Rejoin,
     RemoveAddress,
@@ -49,6 +50,8 @@ def describe(command: AnyCommand) -> str:
             return f"{node}: {'start' if on else 'end'} maintenance of endpoint {endpoint}"
         case HangUp(node=node, channels=channels):
             return f"{node}: hang up {', '.join(channels)}"
+        case Recount(node=node):
+            return f"{node}: look which channels are really there"
         case Verify(node=node):
             return f"{node}: verify that the service address is served"
         case RunHook(node=node, name=name):

@@ -29,6 +29,7 @@ from orchestrator.core.commands import (
     ProbeNow,
     ProbePhone,
     Qualify,
+    Recount,
     RegisterTrunk,
     Rejoin,
     RemoveAddress,
@@ -95,7 +96,8 @@ class Executor:
         if isinstance(command, Fetch | Compare | Mirror):
             self._say_once(command, outcome)
         else:
-            level = logging.INFO if outcome.ok else logging.WARNING
+            usual = logging.DEBUG if isinstance(command, Recount) else logging.INFO
+            level = usual if outcome.ok else logging.WARNING
             log.log(level, "%s: %s", describe(command), outcome.says)
         self._put(CommandDone(command.id, command.epoch, outcome.ok, outcome.says, outcome.data))
 
@@ -143,6 +145,9 @@ class Executor:
                 await self._manager(node).set_maintenance(endpoint, on)
             case HangUp(node=node, channels=channels):
                 await self._manager(node).hang_up(channels)
+            case Recount(node=node):
+                for gone in await self._manager(node).ghosts():
+                    self._put(gone)
             case Verify():
                 return await self._verify(inner_s)
             case RunHook(node=node, name=name):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from orchestrator.core.commands import AnyCommand, Compare, Fetch, Mirror, Notify, ProbeNow, Qualify
+from orchestrator.core.commands import AnyCommand, Quiet
 from orchestrator.core.events import (
     AuthSeen,
     BridgeSeen,
@@ -64,10 +64,6 @@ _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.
 # What the core remembers on a node of its own commands; void when those were not carried out.
 _DECIDED_ON_NODES = ("adding", "added", "drain_flag", "maintenance", "cross_paused")
 _DURABLE_ON_NODES = ("could_serve", *_DECIDED_ON_NODES)
-
-
-# Safe to lose and to repeat: worked out anew from the next comparison. Thousands an hour.
-_QUIET = ProbeNow | Notify | Fetch | Compare | Mirror | Qualify
 
 
 class Core(Protocol):
@@ -252,7 +248,7 @@ class Loop:
         now: float,
     ) -> None:
         intents = tuple(
-            Intent(c.id, c.epoch, describe(c)) for c in commands if not isinstance(c, _QUIET)
+            Intent(c.id, c.epoch, describe(c)) for c in commands if not isinstance(c, Quiet)
         )
         results = tuple(
             Result(e.command_id, e.epoch, e.ok, e.detail)
@@ -278,7 +274,7 @@ class Loop:
 
 def _is_quiet(before: Pair, done: CommandDone) -> bool:
     asked = before.asked.get(done.command_id)
-    return asked is not None and isinstance(asked.command, _QUIET)
+    return asked is not None and isinstance(asked.command, Quiet)
 
 
 def _decided(before: Pair, after: Pair) -> bool:

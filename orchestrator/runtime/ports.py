@@ -116,6 +116,9 @@ class Manager(Protocol):
     def hang_up(self, channels: Sequence[str]) -> Awaitable[object]:
         """Hang up the channels of these names."""
 
+    def ghosts(self) -> Awaitable[Sequence[Event]]:
+        """The end of each channel that Asterisk still lists although it is over."""
+
     def action(self, fields: Sequence[tuple[str, str]], timeout_s: float) -> Awaitable[Reply]:
         """One AMI action as it stands; a refusal by Asterisk does not raise."""
 

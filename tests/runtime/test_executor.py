@@ -17,6 +17,7 @@ from orchestrator.core.commands import (
     HangUp,
     Notify,
     ProbeNow,
+    Recount,
     RegisterTrunk,
     RemoveAddress,
     RunHook,
@@ -25,7 +26,7 @@ from orchestrator.core.commands import (
     UnregisterTrunk,
     Verify,
 )
-from orchestrator.core.events import CommandDone, Event
+from orchestrator.core.events import ChannelGone, CommandDone, Event
 from orchestrator.core.words import FenceMethod, Severity
 from orchestrator.runtime.describe import describe
 from orchestrator.runtime.executor import Executor
@@ -152,6 +153,16 @@ async def test_notify_and_probe_want_no_result() -> None:
     assert world.a.asked == [("probe_now",)]
     await asyncio.sleep(0.01)
     assert results == []
+
+
+async def test_what_is_over_comes_before_the_result() -> None:
+    world, results = World(), list[Event]()
+    world.a.over = [ChannelGone("pbx-a", "1.7", 0)]
+    executor = Executor(world.ports(), results.append)
+    executor.start(Recount(**HEAD))
+    await asyncio.sleep(0.05)
+    assert results == [ChannelGone("pbx-a", "1.7", 0), CommandDone(5, 2, True, "done")]
+    assert describe(Recount(**HEAD)) == "pbx-a: look which channels are really there"
 
 
 async def test_a_stop_leaves_the_result_unknown() -> None:

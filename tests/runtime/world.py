@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from immutables import Map
 
 from orchestrator.core.commands import AnyCommand
-from orchestrator.core.events import Event
+from orchestrator.core.events import ChannelGone, Event
 from orchestrator.core.state import Node, NodePolicy, Pair, Policy
 from orchestrator.errors import ActionFailed
 from orchestrator.runtime.ports import NodePorts, Ports, Proof
@@ -66,6 +66,7 @@ class FakeNode:
     hangs: set[str] = field(default_factory=set)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     reply: FakeReply = FakeReply()
+    over: list[ChannelGone] = field(default_factory=list)  # what `ghosts` says
 
     async def _obey(self, *asked: object) -> None:
         self.asked.append(asked)
@@ -89,6 +90,10 @@ class FakeNode:
 
     async def hang_up(self, channels: Sequence[str]) -> None:
         await self._obey("hang_up", tuple(channels))
+
+    async def ghosts(self) -> list[ChannelGone]:
+        await self._obey("ghosts")
+        return self.over
 
     async def action(self, fields: Sequence[tuple[str, str]], timeout_s: float) -> FakeReply:
         await self._obey("action", tuple(fields))

@@ -46,6 +46,7 @@ class Leg:
     moved: bool = False  # its phone is on the new node
     waits: bool = False  # for the other leg, there
     linking: bool = False  # the way through the other node was tried
+    owes: str = ""  # the node that waits for the end of a REFER: it tells no hang-up
     attempt: int = 0  # what was begun before is void
 
     @property
@@ -77,6 +78,7 @@ class Calls:
         self.phones: dict[int, str] = {}
         self.channels: dict[str, Leg] = {}
         self.lost: list[Talk] = []
+        self.ghosts: list[ChannelGone] = []
         self.evacuated = 0
         self._number = 0
 
@@ -160,8 +162,17 @@ class Calls:
 
     def close(self, node: NodeModel, leg: Leg, cause: int = 16) -> None:
         uniqueid = leg.at.pop(node.name, "")
-        if node.calls.pop(uniqueid, None) is not None:
+        if node.calls.pop(uniqueid, None) is None:
+            return
+        if leg.owes == node.name:
+            self.ghosts.append(ChannelGone(node.name, uniqueid, 0))
+        else:
             self.world.tell_ami(node, ChannelGone(node.name, uniqueid, cause))
+
+    def recount(self, node: NodeModel) -> None:
+        for gone in self.ghosts:
+            if gone.node == node.name:
+                self.world.deliver(gone)
 
     def _time_is_up(self, talk: Talk) -> None:
         if not talk.over and any(
@@ -233,6 +244,8 @@ class Calls:
         self.world.after(delay, do)
 
     def _refer(self, old: NodeModel, new: NodeModel, leg: Leg) -> None:
+        if leg.habit in LIARS:
+            leg.owes = old.name
         if leg.habit == DEAF:
             self.world.after(DEAF_S, lambda: self.end(leg.talk, "a phone ignored its REFER"))
         elif leg.habit == SHY:

@@ -20,6 +20,7 @@ from orchestrator.core.commands import (
     Notify,
     ProbeNow,
     ProbePhone,
+    Recount,
     RegisterTrunk,
     Rejoin,
     RemoveAddress,
@@ -327,6 +328,8 @@ class World:
         elif isinstance(command, Evacuate):
             why = self.calls.evacuate(node, command)
             return not why, why, {}, took
+        elif isinstance(command, Recount):
+            self.calls.recount(node)
         elif isinstance(command, ProbePhone):
             self.calls.probe(command)
         elif isinstance(command, Rejoin):

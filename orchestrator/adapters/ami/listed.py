@@ -151,10 +151,9 @@ def device(node: str, raw: bytes) -> Iterable[NodeEvent]:
 
 def channel(node: str, raw: bytes) -> Iterable[NodeEvent]:
     """``CoreShowChannel``; it names the bridge too, so no list of bridges is needed."""
-    uniqueid = text(raw, _UNIQUEID)
     yield ChannelSeen(
         node,
-        uniqueid,
+        uniqueid(raw),
         text(raw, _CHANNEL),
         CHANNEL.get(value(raw, _CHANNEL_STATE), ChannelState.DOWN),
         text(raw, _LINKEDID),
@@ -167,7 +166,12 @@ def channel(node: str, raw: bytes) -> Iterable[NodeEvent]:
     )
     bridge = text(raw, _BRIDGE)
     if bridge:
-        yield BridgeSeen(node, uniqueid, bridge)
+        yield BridgeSeen(node, uniqueid(raw), bridge)
+
+
+def uniqueid(raw: bytes) -> str:
+    """The channel of a ``CoreShowChannel`` or a ``Status``."""
+    return text(raw, _UNIQUEID)
 
 
 def bridge(raw: bytes) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from orchestrator.adapters.ami import listed, wire
 from orchestrator.adapters.ami.protocol import Reply, refuse
-from orchestrator.core.events import NodeEvent, RegistrationSeen
+from orchestrator.adapters.ami.snapshot import without_ghosts
+from orchestrator.core.events import ChannelGone, NodeEvent, RegistrationSeen
 from orchestrator.core.words import RegistrationStatus
 from orchestrator.errors import ActionFailed, ActionTimeout
 
@@ -110,6 +111,20 @@ class Orders(ABC):
                 refused.append(f"{channel} ({reply.message})")
         if refused:
             raise ActionFailed(f"{self.node} did not hang up {', '.join(refused)}.")
+
+    async def ghosts(self) -> list[ChannelGone]:
+        """The end of each channel that is over although no Hangup was sent (snapshot.py)."""
+        listing = await self.action_list({"Action": "CoreShowChannels"})
+        refuse(listing, f"The list of channels on {self.node}")
+        there = refuse(
+            await self.action_list({"Action": "Status"}), f"A look at the channels on {self.node}"
+        )
+        real = set(without_ghosts(listing.items, there))
+        return [
+            ChannelGone(self.node, listed.uniqueid(raw), 0)
+            for raw in listing.items
+            if raw not in real
+        ]
 
     async def command(self, line: str) -> str:
         """Output of an Asterisk CLI command; the AMI user needs class *command* for it."""

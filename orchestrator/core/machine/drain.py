@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.core.picture.calls import stuck_channels
+from orchestrator.core.picture.calls import by_call, stuck_channels
 from orchestrator.core.state import Channel, Move, Node, Pair, Policy
 
 
@@ -26,7 +26,7 @@ def progress(state: Pair, policy: Policy, move: Move, now: float) -> Progress:
     stuck_ids = {channel.uniqueid for channel in stuck_channels(node, now, policy.stuck_after_s)}
     left = tuple(c for c in node.channels.values() if c.uniqueid not in stuck_ids)
     stuck = tuple(c for c in node.channels.values() if c.uniqueid in stuck_ids)
-    calls = len({channel.linkedid or channel.uniqueid for channel in left})
+    calls = len(by_call(left))
     longest = max((now - channel.created_at for channel in left), default=0.0)
     return Progress(
         known=node.in_sync and node.fresh(now, policy.stale_s),
@@ -40,7 +40,7 @@ def progress(state: Pair, policy: Policy, move: Move, now: float) -> Progress:
 
 def calls_on(node: Node) -> int:
     """Calls up, stuck ones included: channels that belong together count once."""
-    return len({channel.linkedid or channel.uniqueid for channel in node.channels.values()})
+    return len(by_call(node.channels.values()))
 
 
 def words_for(channel: Channel, now: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core import evacuation
-from orchestrator.core.commands import HangUp
+from orchestrator.core.commands import HangUp, Recount
 from orchestrator.core.language.durations import say_duration
 from orchestrator.core.machine.drain import Progress, progress, words_for
 from orchestrator.core.machine.flags import set_maintenance
@@ -15,6 +15,7 @@ from orchestrator.core.words import AtDeadline, Severity
 
 CUT_ROUNDS = 3  # a call may have begun while the others were hung up
 CUT_PAUSE_S = 1.0  # for the hang-up events to come in
+RECOUNT_EVERY_S = 5.0  # takes a node some milliseconds
 LONE_FOR_S = 2.0  # the last leg of a call that ends (or is transferred) looks stuck for a moment
 
 
@@ -28,6 +29,8 @@ def draining(work: Work) -> Outcome:
     if plan_of(move) is Plan.OVERLAP and work.node(move.from_node).can_set_maintenance:
         for trunk in work.policy.trunks:
             set_maintenance(work, move.from_node, trunk.endpoint, True)
+    if seen.known and seen.channels:
+        _recount(work)
     if seen.known and evacuation.is_under_way(work):
         return None  # each call comes out within a few times the site's patience
     if seen.known and not seen.channels:
@@ -45,6 +48,18 @@ def draining(work: Work) -> Outcome:
     if carrying is None or move.at_deadline is AtDeadline.WAIT or not seen.known:
         _warn(work, seen)
     return None
+
+
+def _recount(work: Work) -> None:
+    """A channel whose end was not told must not be waited for."""
+    move, lived_s = work.move, work.state.lived_s
+    if lived_s - max(move.phase_lived_s, move.recounted_lived_s) < RECOUNT_EVERY_S:
+        return
+    work.set_move(recounted_lived_s=lived_s)
+    work.send(
+        "look which channels are really there",
+        lambda i, e, t: Recount(id=i, epoch=e, timeout_s=t, node=move.from_node),
+    )
 
 
 def _tell_left(work: Work, policy: EvacuationPolicy, seen: Progress) -> None:

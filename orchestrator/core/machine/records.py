@@ -78,6 +78,7 @@ class Move:
     warned_at: float | None = None  # when people were last told that the drain is overdue
     contact_host: str = ""  # who answered the last test call, by its Contact
     lone_lived_s: float | None = None  # lived time since when only stuck channels are left
+    recounted_lived_s: float = 0.0  # when it was last looked which channels are really there
     retry_lived_s: float = 0.0  # the next test call is not made before the pair lived this long
     vouched: str = ""  # why the old active serves nothing although its host may hold the address
     touched: bool = False  # the old active was asked to give the address up

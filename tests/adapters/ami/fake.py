@@ -33,6 +33,10 @@ def captured_lists(version: str) -> dict[str, list[bytes]]:
         .replace(b"ObjectName: ", b"ObjectName: trunk\r\nWas: ")
         .replace(b"\r\nContacts: ", b"\r\nContacts: trunk/sip:10.77.0.30:5060,\r\nWere: "),
     )
+    # of the channels it keeps two as well, not the same ones in both lists
+    lists["Status"][1:-1] = [
+        raw.replace(b"CoreShowChannel", b"Status", 1) for raw in lists["CoreShowChannels"][1:-1]
+    ]
     return lists
 
 

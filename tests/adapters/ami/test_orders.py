@@ -133,3 +133,18 @@ async def test_hanging_up_goes_on_past_one_that_is_gone(fake: FakeAmi, client: A
     fake.refuse["Hangup"] = "Permission denied"
     with pytest.raises(ActionFailed, match="PJSIP/1001-1"):
         await client.hang_up(["PJSIP/1001-1"])
+
+
+async def test_what_is_listed_but_over_is_told_as_gone(fake: FakeAmi, client: AmiClient) -> None:
+    assert await client.ghosts() == []
+    over = fake.lists["Status"].pop(1)
+    [gone] = await client.ghosts()
+    assert f"Uniqueid: {gone.uniqueid}".encode() in over and gone.cause == 0
+
+
+async def test_without_a_look_at_the_channels_none_is_told_as_gone(
+    fake: FakeAmi, client: AmiClient
+) -> None:
+    fake.refuse["Status"] = "Permission denied"
+    with pytest.raises(ActionFailed, match="look at the channels on pbx-a"):
+        await client.ghosts()

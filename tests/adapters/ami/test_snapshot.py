@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from immutables import Map
@@ -126,6 +127,21 @@ async def test_a_call_that_ends_while_other_lists_are_read_is_gone() -> None:
     found, node = await snapshot_of(fake)
     assert uniqueid in [e.uniqueid for e in found.content if isinstance(e, ChannelSeen)]
     assert uniqueid not in node.channels
+
+
+@pytest.mark.parametrize("version", ["16", "22"])
+async def test_a_channel_that_is_over_but_still_listed_is_left_out(version: str) -> None:
+    fake = FakeAmi(version)
+    over = fake.lists["Status"].pop(1)
+    _, node = await snapshot_of(fake)
+    assert len(node.channels) == 1
+    assert b"Uniqueid: " + next(iter(node.channels)).encode() not in over
+
+
+@pytest.mark.parametrize("silent", [{"refuse": {"Status": "Denied"}}, {"endless": {"Status"}}])
+async def test_where_nobody_says_what_is_over_every_channel_counts(silent: dict[str, Any]) -> None:
+    found, node = await snapshot_of(FakeAmi(**silent))
+    assert len(node.channels) == 2 and not found.missing
 
 
 async def test_a_change_before_its_list_is_replaced_by_the_list() -> None:

@@ -167,6 +167,18 @@ def test_a_phone_that_stops_half_way_is_called_back() -> None:
     assert player.state.phase is Phase.DRAINING
 
 
+@pytest.mark.parametrize("habit", [HALF, DEAF])
+def test_a_leg_whose_hang_up_is_never_told_is_not_waited_for(habit: str) -> None:
+    player = make()
+    one = talk(player, habit, lasts_s=12.0)
+    player.order(NOW)
+    player.run(11.0)
+    assert not one.over and player.state.phase is Phase.DRAINING
+    player.run(8.0)
+    assert one.over and player.state.active == "pbx-b" and player.state.phase is Phase.STEADY
+    assert len(lines(player, "asked: Recount(pbx-a)")) in (2, 3)
+
+
 def test_the_leg_that_is_left_alone_is_linked() -> None:
     player = make()
     one = talk(player, GOOD, HALF)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from immutables import Map
 
+from orchestrator.core.machine.drain import calls_on
 from orchestrator.core.picture.calls import calls, calls_in_progress, conversations, stuck_channels
 from orchestrator.core.state import (
     Channel,
@@ -101,6 +102,7 @@ def test_two_that_came_separately_and_were_bridged_are_one_call() -> None:
     second = leg("2", linkedid="2", bridge="x", bridge_kind="basic")
     third = leg("3", linkedid="3")
     assert sorted(len(c.channels) for c in calls(node(first, second, third), POLICY)) == [1, 2]
+    assert calls_on(node(first, second, third)) == 2  # so are they counted for people
     conference = (leg(u, linkedid=u, bridge="y", bridge_kind="base") for u in "45")
     assert len(calls(node(*conference), POLICY)) == 2
 
