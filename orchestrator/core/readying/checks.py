@@ -141,7 +141,9 @@ def _peculiar(state: Pair, policy: MirrorPolicy, target: Node) -> Iterator[Check
     if state.mirror.shared:
         yield Check(
             "shared contacts", True,
-            "both nodes keep their registrations in one place (realtime): they are left alone",
+            "both nodes keep their registrations in one place (realtime): they are left alone."
+            f" {target.name} can call such a phone at once, but Asterisk rings it for a queue there"
+            " only when it has registered there, or after a restart",
             gates=False,
         )  # fmt: skip
     if target.name != state.mirror.target:

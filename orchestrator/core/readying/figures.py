@@ -23,7 +23,7 @@ class Figures:
     target: str
     phones: int
     phones_known: int
-    phones_ready: int  # known, and reached by the target's own qualify, or not qualified
+    phones_ready: int  # known, and reached by the target's own qualify, or not qualified by it
     phones_missing: Mapping[str, str]  # not ready -> why
     queues: int
     queues_known: int
@@ -65,7 +65,7 @@ def standby_figures(state: Pair, policy: Policy, now: float, name: str = "") -> 
         source=source.name,
         target=target.name,
         phones=len(here),
-        phones_known=sum(phone in there for phone in here),
+        phones_known=sum(phone in there or phone not in missing for phone in here),
         phones_ready=len(here) - len(missing),
         phones_missing=missing,
         queues=len(queues),
@@ -115,6 +115,10 @@ def _phone_lacks(
         return "registrations are not mirrored"
     failures = state.mirror.backlog(MirrorKind.CONTACT).failures
     owned = source.listing(MirrorKind.CONTACT).owners.get(here[0].aor, frozenset())
+    if state.mirror.shared and any(
+        key in target.listing(MirrorKind.CONTACT).items for key in owned
+    ):
+        return ""  # it finds the registration when it calls; no event tells of it
     why = next((failures[key] for key in sorted(owned) if key in failures), "")
     return f"{target.name} did not take it: {why}" if why else f"{target.name} does not know it"
 

@@ -190,9 +190,12 @@ class Playground:
         self.inbox.append((self.now, PictureLost(name, "gone")))
 
     def move_address(self, to: str) -> None:
+        """One host may tell of it later than the other, but none before its own earlier words."""
         self.holder = to
         for name in self.boxes:
-            self.tell(AddressSeen(name, name == to), self.random.choice((0.01, 0.3)))
+            told = [at for at, e in self.inbox if isinstance(e, AddressSeen) and e.node == name]
+            delay_s = max([self.random.choice((0.01, 0.3)), *(at - self.now for at in told)])
+            self.tell(AddressSeen(name, name == to), delay_s)
 
     def register(self, name: str, number: int, lasts_s: float = 60.0, port: int = 5060) -> str:
         """A phone registers or refreshes."""

@@ -148,3 +148,19 @@ def test_a_write_that_fails_as_a_whole_is_said() -> None:
     pauses = Map({"mirror: write contact on pbx-b": Pause(2, START + 1.0, "no answer")})
     state = replace(state, mirror=replace(state.mirror, pauses=pauses))
     assert "no answer" in check(state, "mirror").why
+
+
+def test_a_phone_in_a_shared_store_can_be_called_without_the_standbys_having_heard_of_it() -> None:
+    state = pair({"contacts": phones(2, keep=KEEP)}, {"contacts": KEEP})
+    assert figures(state).phones_ready == 0
+    aor = next(one.aor for key, one in state.nodes["pbx-a"].contacts.items() if key not in KEEP)
+    stored = Map({f"{aor};@1": (("endpoint", aor),)})
+    owners = Map({aor: frozenset({f"{aor};@1"})})
+    listed = Map({MirrorKind.CONTACT: Listing(items=stored, owners=owners, at=START)})
+    for name in ("pbx-a", "pbx-b"):
+        node = replace(state.nodes[name], listings=listed)
+        state = replace(state, nodes=state.nodes.set(name, node))
+    assert figures(state).phones_ready == 0, "two stores: what is listed must be reached, too"
+    shared = replace(state, mirror=replace(state.mirror, shared=True))
+    assert (figures(shared).phones_known, figures(shared).phones_ready) == (1, 1)
+    assert "left alone" in check(shared, "shared contacts").why
