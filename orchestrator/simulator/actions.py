@@ -40,6 +40,7 @@ class Actions:
             "devicestatelist": (CALL, self._devices),
             "bridgelist": (ANYBODY, self._bridges),
             "bridgeinfo": (ANYBODY, self._bridge),
+            "pjsipqualify": (REPORTING, self._qualify),
             "pjsipregister": (REPORTING, self._register),
             "pjsipunregister": (REPORTING, self._unregister),
             "pjsipsetmaintenance": (SYSTEM, self._maintenance),
@@ -160,6 +161,14 @@ class Actions:
         ]
         message = "A listing of Contacts follows, presented as ContactList events"
         session.listing(action, message, items, "ContactListComplete")
+
+    def _qualify(self, session: Session, action: Action) -> None:
+        name = action.get("endpoint", "")
+        if name not in self.pbx.endpoints:
+            session.refuse(action, f"Unable to retrieve endpoint {name}")
+            return
+        self.registrar.look_at(name)
+        session.done(action, "Endpoint found, will qualify")
 
     def _registrations(self, session: Session, action: Action) -> None:
         items: list[tuple[str, Frame]] = []

@@ -159,6 +159,13 @@ class Registrar:
         work = self._qualify(contact.object_id)
         self._qualifies[contact.object_id] = asyncio.get_running_loop().create_task(work)
 
+    def look_at(self, aor: str) -> None:
+        """Qualify its contacts now, and by their period again from now on (PJSIPQualify)."""
+        for contact in self.pbx.contacts_of(aor):
+            if task := self._qualifies.pop(contact.object_id, None):
+                task.cancel()
+            self.watch(contact)
+
     async def _qualify(self, object_id: str) -> None:
         """By the endpoint's own settings; those in the contact are what it was when it came."""
         while contact := self.pbx.contacts.get(object_id):

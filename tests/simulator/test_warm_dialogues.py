@@ -123,6 +123,20 @@ async def test_a_contact_that_is_put_is_qualified_and_can_be_called(site: Site) 
     assert (await web.ask("GET", place(key)))[0] == 404
 
 
+async def test_a_node_that_is_told_to_looks_at_a_phone_at_once(site: Site) -> None:
+    ask, phone = site.listener.ask, await site.phone("1001", 21001)
+    contact = next(c for c in site.node.pbx.contacts.values() if c.aor == "1001")
+    contact.status = "NonQualified"  # as after a start
+    site.listener.cut()
+    said = await ask("PJSIPQualify", Endpoint="1001")
+    assert dict(said[0])["Message"].strip() == "Endpoint found, will qualify"
+    told = [dict(frame) for frame in await site.heard() if name(frame) == "ContactStatus"]
+    assert [(one["AOR"].strip(), one["ContactStatus"].strip()) for one in told] == [
+        (phone.number, "Reachable")
+    ]
+    assert name((await ask("PJSIPQualify", Endpoint="nobody"))[0]) == "Error"
+
+
 async def test_what_ari_refuses_it_refuses_in_the_same_words(site: Site) -> None:
     web, phone = Web(site), site.new_phone("1001", 21001)
     key = "1001;@7a1e10f28aca62be0320cbf258b89ad3"
