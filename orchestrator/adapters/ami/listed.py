@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from orchestrator.adapters.ami.vocabulary import (
     CHANNEL,
     CONTACT,
+    called,
     device_word,
     known,
     registration_status,
@@ -38,7 +39,8 @@ _USERNAME, _DOMAIN, _REG_STATE = key("Username"), key("Domain"), key("State")
 _DEVICE = key("Device")
 _CHANNEL, _CHANNEL_STATE, _UNIQUEID = key("Channel"), key("ChannelState"), key("Uniqueid")
 _LINKEDID, _CALLER, _CALLER_NAME = key("Linkedid"), key("CallerIDNum"), key("CallerIDName")
-_CONNECTED, _EXTEN, _APPLICATION = key("ConnectedLineNum"), key("Exten"), key("Application")
+_CONNECTED, _APPLICATION = key("ConnectedLineNum"), key("Application")
+_CONTEXT, _EXTEN = key("Context"), key("Exten")
 _DURATION, _BRIDGE = key("Duration"), key("BridgeId")
 _QUEUE, _NAME, _LOCATION, _PENALTY = key("Queue"), key("Name"), key("Location"), key("Penalty")
 _PAUSED, _PAUSED_REASON, _IN_CALL = key("Paused"), key("PausedReason"), key("InCall")
@@ -160,7 +162,7 @@ def channel(node: str, raw: bytes) -> Iterable[NodeEvent]:
         known(text(raw, _CALLER)),
         known(text(raw, _CALLER_NAME)),
         known(text(raw, _CONNECTED)),
-        text(raw, _EXTEN),
+        called(text(raw, _EXTEN), text(raw, _CONTEXT)),
         text(raw, _APPLICATION),
         seconds(text(raw, _DURATION)),
     )

@@ -15,6 +15,7 @@ from orchestrator.adapters.ami.legs import leg_seen
 from orchestrator.adapters.ami.vocabulary import (
     CHANNEL,
     CONTACT,
+    called,
     device_word,
     known,
     registration_status,
@@ -47,7 +48,7 @@ _CAUSE_TEXT, _TECH_CAUSE = key("Cause-txt"), key("TechCause")
 _DEVICE, _STATE = key("Device"), key("State")
 _CHANNEL, _NEW_NAME, _UNIQUEID = key("Channel"), key("Newname"), key("Uniqueid")
 _LINKEDID = key("Linkedid")
-_CHANNEL_STATE, _EXTEN = key("ChannelState"), key("Exten")
+_CHANNEL_STATE, _CONTEXT, _EXTEN = key("ChannelState"), key("Context"), key("Exten")
 _CALLER, _CALLER_NAME = key("CallerIDNum"), key("CallerIDName")
 _CONNECTED = key("ConnectedLineNum")
 _DEST, _DEST_UNIQUEID, _DIAL_STATUS = key("DestChannel"), key("DestUniqueid"), key("DialStatus")
@@ -93,7 +94,7 @@ def _device(node: str, raw: bytes) -> NodeEvent:
 _CHANNEL_LINES = re.compile(
     r"\r\nChannel: ([^\r]*)\r\nChannelState: ([^\r]*)\r\nChannelStateDesc: [^\r]*"
     r"\r\nCallerIDNum: ([^\r]*)\r\nCallerIDName: ([^\r]*)\r\nConnectedLineNum: ([^\r]*)"
-    r"\r\n(?:[^\r]*\r\n){1,6}?Exten: ([^\r]*)\r\nPriority: [^\r]*"
+    r"\r\n(?:[^\r]*\r\n){1,5}?Context: ([^\r]*)\r\nExten: ([^\r]*)\r\nPriority: [^\r]*"
     r"\r\nUniqueid: ([^\r]*)\r\nLinkedid: ([^\r]*)"
 )
 
@@ -102,7 +103,7 @@ def _channel(node: str, raw: bytes) -> NodeEvent:
     match = _CHANNEL_LINES.search(str(raw, "utf-8", "replace"))
     if match is None:
         return _channel_in_any_order(node, raw)
-    name, state, caller, caller_name, connected, exten, uniqueid, linkedid = match.groups()
+    name, state, caller, caller_name, connected, context, exten, uniqueid, linkedid = match.groups()
     return ChannelSeen(
         node,
         uniqueid,
@@ -112,7 +113,7 @@ def _channel(node: str, raw: bytes) -> NodeEvent:
         known(caller),
         known(caller_name),
         known(connected),
-        exten,
+        called(exten, context),
     )
 
 
@@ -126,7 +127,7 @@ def _channel_in_any_order(node: str, raw: bytes) -> NodeEvent:
         known(text(raw, _CALLER)),
         known(text(raw, _CALLER_NAME)),
         known(text(raw, _CONNECTED)),
-        text(raw, _EXTEN),
+        called(text(raw, _EXTEN), text(raw, _CONTEXT)),
     )
 
 

@@ -78,6 +78,11 @@ def known(words: str) -> str:
     return "" if words == "<unknown>" else words
 
 
+def called(exten: str, context: str) -> str:
+    """The number that was called: an extension of extensions-evacuate.conf is nobody's number."""
+    return "" if context.startswith("evacuate") else exten
+
+
 def device_word(number: bytes) -> str:
     """``Status: 5`` of a queue member in words."""
     index = whole(number)

@@ -127,7 +127,8 @@ def words_for(call: Sorted) -> str:
         return f"{who} with {' and '.join(_who(other) for other in others)}"
     if call.legs and call.legs[0].role is LegRole.WAITING:
         return f"{who}, waiting in {call.legs[0].queue}"
-    return f"{who} with {first.exten}" if first.exten else who
+    whom = first.connected_number or first.exten
+    return f"{who} with {whom}" if whom else who
 
 
 def _who(channel: Channel) -> str:

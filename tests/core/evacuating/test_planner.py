@@ -50,6 +50,8 @@ def test_a_leg_with_a_service_goes_alone() -> None:
     (plan,) = planned(node(channel("PJSIP/1001-1", exten="600")))
     assert legs(plan) == [("1001", LegRole.SERVICE, Carry.REFER)]
     assert plan.words == "1001 with 600"
+    (carried,) = planned(node(channel("PJSIP/1001-1", connected_number="1002")))
+    assert carried.words == "1001 with 1002"
 
 
 def test_each_member_of_a_conference_goes_by_itself() -> None:
