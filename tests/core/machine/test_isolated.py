@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from immutables import Map
@@ -32,7 +33,7 @@ UNHEARD = Node(
 )
 
 
-def cleared(**changes: object) -> tuple[str | None, bool]:
+def cleared(**changes: Any) -> tuple[str | None, bool]:
     """What `clear_address` says of the node, and whether it could serve still."""
     nodes = Map({"pbx-a": replace(UNHEARD, **changes), "pbx-b": Node("pbx-b")})
     work = Work(Pair(nodes, now=NOW, lived_s=LIVED_S), POLICY, NOW)
@@ -63,6 +64,6 @@ def test_an_order_that_was_carried_out_reached_it() -> None:
         ({"observations": Map()}, "its guard was not armed"),
     ],
 )
-def test_without_that_certainty_it_says_why(changes: dict[str, object], why: str) -> None:
+def test_without_that_certainty_it_says_why(changes: dict[str, Any], why: str) -> None:
     said, could_serve = cleared(**changes)
     assert said is not None and why in said and could_serve
