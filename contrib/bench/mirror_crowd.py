@@ -1,8 +1,8 @@
 """Many phones on one socket that do nothing but register, refresh and answer OPTIONS.
 
 Runs in a lab's client namespace for contrib/bench/mirror. Prints lines of JSON: {"all_at": epoch
-seconds} when every phone is registered, then {"stale_ms": …} for each refresh that was followed:
-the time from its 200 OK to the new expiry on the other node, seen there by ARI.
+seconds} when every phone is registered; after SIGUSR1 {"stale_ms": …} for each refresh that is
+followed: the time from its 200 OK to the new expiry on the other node, seen there by ARI.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import random
+import signal
 import socket
 import time
 from collections.abc import Sequence
@@ -111,6 +112,7 @@ async def live(
     copies: str,
     session: aiohttp.ClientSession,
     done: asyncio.Semaphore,
+    following: asyncio.Event,
 ) -> None:
     """One phone's life."""
     await asyncio.sleep(wait_s)
@@ -128,7 +130,7 @@ async def live(
         if first:
             first = False
             done.release()
-        elif random.random() < arguments.follow:
+        elif following.is_set() and random.random() < arguments.follow:
             now = time.time()
             await follow(session, url, int(now) + arguments.expires_s - 2, now)
         # spread over the period from the second time on, as many phones are in life
@@ -140,12 +142,14 @@ async def run(arguments: argparse.Namespace, node: AriSettings) -> None:
     await crowd.open(arguments.address, 5070)
     crowd.make_room()
     stop, done = stop_on_signals(), asyncio.Semaphore(0)
+    following = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, following.set)
     copies = node.url + PLACE
     numbers = range(arguments.first, arguments.first + arguments.phones)
     async with aiohttp.ClientSession(headers=node.headers) as session:
         lives = [
             asyncio.create_task(
-                live(crowd, number, index / RAMP_PER_S, arguments, copies, session, done)
+                live(crowd, number, index / RAMP_PER_S, arguments, copies, session, done, following)
             )
             for index, number in enumerate(numbers)
         ]
