@@ -18,8 +18,10 @@ from orchestrator.core.events import (
     ContactSeen,
     LegSeen,
     PhoneProbed,
+    QueueCallerSeen,
 )
 from orchestrator.core.words import Carry, ChannelState, ContactStatus, LegRole, LegStep, ReferHabit
+from tests.simulation.line import Line
 
 if TYPE_CHECKING:
     from tests.simulation.world import NodeModel, World
@@ -46,12 +48,13 @@ class Leg:
     moved: bool = False  # its phone is on the new node
     waits: bool = False  # for the other leg, there
     linking: bool = False  # the way through the other node was tried
+    trunk: bool = False  # somebody behind the trunk, not a phone
     owes: str = ""  # the node that waits for the end of a REFER: it tells no hang-up
     attempt: int = 0  # what was begun before is void
 
     @property
     def endpoint(self) -> str:
-        return str(self.phone)
+        return "trunk" if self.trunk else str(self.phone)
 
 
 @dataclass(eq=False)
@@ -61,6 +64,7 @@ class Talk:
     began_at: float
     legs: list[Leg] = field(default_factory=list)
     over: str = ""  # why it ended; empty: it goes on
+    waiting: bool = False  # its one leg waits in a queue
     conference: bool = False  # its one leg is a member of one
     fault: bool = False  # something broke beneath it
 
@@ -74,6 +78,7 @@ class Calls:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.line = Line(world)
         self.talks: list[Talk] = []
         self.phones: dict[int, str] = {}
         self.channels: dict[str, Leg] = {}
@@ -91,7 +96,7 @@ class Calls:
         return self.phones[phone]
 
     def contacts(self, node: NodeModel) -> list[ContactSeen]:
-        up = {leg.phone for talk in self.talks for leg in talk.legs}
+        up = {leg.phone for talk in self.talks for leg in talk.legs if not leg.trunk}
         return [self.contact(node, phone) for phone in sorted(up)]
 
     def contact(self, node: NodeModel, phone: int) -> ContactSeen:
@@ -118,12 +123,12 @@ class Calls:
         by_peer = leg.at[node.name].endswith("p")
         return f"PJSIP/{'peernode' if by_peer else leg.endpoint}-{leg.at[node.name]}"
 
-    def seen(self, node: NodeModel) -> list[ChannelSeen | BridgeSeen]:
+    def seen(self, node: NodeModel) -> list[ChannelSeen | BridgeSeen | QueueCallerSeen]:
         found: list[ChannelSeen | BridgeSeen] = []
         for leg in [leg for talk in self.talks for leg in talk.legs if node.name in leg.at]:
             found.append(self.channel(node, leg))
             found.append(self._bridge(node, leg))
-        return found
+        return [*found, *self.line.seen(node)]
 
     def _bridge(self, node: NodeModel, leg: Leg) -> BridgeSeen:
         if leg.talk.conference and (leg.sent is None or node.name != "pbx-a"):
@@ -138,20 +143,30 @@ class Calls:
 
     # --- calls begin and end
 
-    def begin(self, node: NodeModel, lasts_s: float, pair: bool, conference: bool = False) -> None:
+    def begin(
+        self, node: NodeModel, lasts_s: float, pair: bool, conference: bool = False,
+        waiting: bool = False, trunk: bool = False,
+    ) -> None:  # fmt: skip
+        """One call; ``trunk``: whom the phone talks with is behind the trunk."""
         self._number += 1
         talk = Talk(self._number, self.world.now + lasts_s, self.world.now)
-        talk.conference = conference
-        roles = (LegRole.FIRST, LegRole.SECOND) if pair else (LegRole.SERVICE,)
+        talk.conference, talk.waiting = conference, waiting
+        alone = LegRole.WAITING if waiting else LegRole.SERVICE
+        roles = (LegRole.FIRST, LegRole.SECOND) if pair else (alone,)
         for place, role in enumerate(roles):
             phone = 1000 + (self._number + place * PHONES // 2) % PHONES
             leg = Leg(talk, phone, self.habit(phone), role)
             talk.legs.append(leg)
-            self.world.tell_ami(node, self.contact(node, phone))
+            if trunk and role is LegRole.SECOND:
+                leg.trunk, leg.habit = True, OTHER
+            else:
+                self.world.tell_ami(node, self.contact(node, phone))
             self._open(node, leg, str(self._number) if not place else f"{self._number}b")
         self.talks.append(talk)
         for leg in talk.legs:
             self.world.tell_ami(node, self._bridge(node, leg))
+            if waiting:
+                self.line.join(node, leg)
         self.world.after(lasts_s, lambda: self._time_is_up(talk))
 
     def _open(self, node: NodeModel, leg: Leg, uniqueid: str) -> None:
@@ -161,6 +176,7 @@ class Calls:
         self.world.tell_ami(node, self.channel(node, leg))
 
     def close(self, node: NodeModel, leg: Leg, cause: int = 16) -> None:
+        self.line.leave(node, leg)
         uniqueid = leg.at.pop(node.name, "")
         if node.calls.pop(uniqueid, None) is None:
             return
@@ -218,6 +234,7 @@ class Calls:
             leg.sent, leg.call, leg.waits, leg.linking = plan, command.call, False, False
             leg.attempt += 1
             self.world.tell_ami(old, BridgeSeen(old.name, leg.at[old.name], ""))
+            self.line.leave(old, leg)
             if plan.carry is Carry.REFER:
                 self._refer(old, new, leg)
             else:
@@ -298,6 +315,8 @@ class Calls:
         self._open(new, leg, uniqueid)
         self.tell(new, leg, LegStep.ARRIVED, by)
         talk = leg.talk
+        if talk.waiting and leg.sent:
+            self.line.join(new, leg, leg.sent.position)
         if all(new.name in other.at for other in talk.legs):
             for other in talk.legs:
                 other.waits = False
@@ -331,6 +350,8 @@ class Calls:
             return
         there = all(old.name in other.at and other.waits for other in talk.legs)
         if there:
+            if talk.waiting and leg.sent:
+                self.line.join(old, leg, leg.sent.position)
             for other in talk.legs:
                 other.waits, other.sent = False, None
                 self.world.tell_ami(old, self._bridge(old, other))

@@ -51,6 +51,7 @@ def make_player(seed: int) -> Player:
     world = World(policy, rng, own)
     world.lying_phones, world.phone_seed = lying, seed
     world.pairs, world.many_calls = 0.6, rng.choice([1, 1, 4])
+    world.trunk_legs, world.waiting = 0.1, 0.2
     world.guarded = rng.random() < 0.75
     if rng.random() < 0.6:
         world.lose_results, world.late_results = rng.uniform(0, 0.2), rng.uniform(0, 0.3)

@@ -109,6 +109,8 @@ class World:
         self.phone_seed = 0
         self.many_calls = 1
         self.pairs = 0.0  # probability that a call is a conversation, not one with a service
+        self.trunk_legs = 0.0  # probability that it is one with somebody behind the trunk
+        self.waiting = 0.0  # probability that it waits in a queue
         self.calls = Calls(self)
         self._free_at = dict.fromkeys(self.nodes, 0.0)
         self.after(0.0, self._probe_all)
@@ -230,11 +232,18 @@ class World:
         if node.drain_flag and self.peer(node.name).runs:
             node = self.peer(node.name)
         for _ in range(self.many_calls):
-            self.begin_call(node, self.rng.uniform(0.5, 8.0), self.rng.random() < self.pairs)
+            lasts_s, kind = self.rng.uniform(0.5, 8.0), self.rng.random()
+            if self.waiting and self.rng.random() < self.waiting:
+                self.answered_calls += 1
+                self.calls.begin(node, lasts_s, pair=False, waiting=True)
+            else:
+                self.begin_call(node, lasts_s, kind < self.pairs, kind < self.trunk_legs)
 
-    def begin_call(self, node: NodeModel, lasts_s: float, pair: bool = False) -> None:
+    def begin_call(
+        self, node: NodeModel, lasts_s: float, pair: bool = False, trunk: bool = False
+    ) -> None:
         self.answered_calls += 1
-        self.calls.begin(node, lasts_s, pair)
+        self.calls.begin(node, lasts_s, pair, trunk=trunk)
 
     # --- guards
 

@@ -132,6 +132,36 @@ def test_at_most_so_many_calls_are_under_way() -> None:
     assert most == 3 and report(player).carried == 12
 
 
+def test_callers_who_wait_keep_their_places_in_line() -> None:
+    player = make()
+    calls = player.world.calls
+    calls.phones.update(dict.fromkeys(range(1000, 1060), GOOD))
+    for _ in range(5):
+        calls.begin(player.world.nodes["pbx-a"], 60.0, False, waiting=True)
+    player.run(0.2)
+    before = list(calls.line.at["pbx-a"])
+    player.order(NOW)
+    player.run(6.0)
+    assert player.state.active == "pbx-b"
+    assert (calls.line.at["pbx-a"], calls.line.at["pbx-b"]) == ([], before)
+
+
+@pytest.mark.parametrize(
+    ("link", "where"),
+    [(True, [{"pbx-b"}, {"pbx-a", "pbx-b"}]), (False, [{"pbx-a"}, {"pbx-a"}])],
+)
+def test_somebody_behind_the_trunk_is_linked_where_the_site_wants_it(
+    link: bool, where: list[set[str]]
+) -> None:
+    player = make(evacuation=EvacuationPolicy(user_agents=LISTED, link_others=link))
+    player.world.calls.phones.update(dict.fromkeys(range(1000, 1060), GOOD))
+    player.world.begin_call(player.world.nodes["pbx-a"], 60.0, pair=True, trunk=True)
+    player.run(0.2)
+    player.order(NOW)
+    player.run(4.0)
+    assert nodes_of(player.world.calls.talks[-1]) == where
+
+
 def test_a_phone_that_declines_is_linked_and_its_call_is_waited_for() -> None:
     player = make()
     one = talk(player, GOOD, SHY, lasts_s=15.0)
