@@ -1,4 +1,4 @@
-"""A site whose nodes keep their registrations in one database: they are left alone."""
+"""Registrations that are not mirrored: in one database of both nodes, and those of chan_sip."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from contrib.lab import Lab
 from contrib.lab.service import Service
-from tests.lab.mirrored import Told, standby
-from tests.lab.rig import afresh, phones, wait_for
+from tests.lab.mirrored import Told, standby, why_not
+from tests.lab.rig import Peer, afresh, phones, wait_for
 from tests.lab.watching import watched
 
 COLUMNS = (
@@ -80,4 +80,17 @@ def test_registrations_in_one_database_are_left_alone(
         asked = [says for place in ("a", "b") for says in told.to(place) if "contact" in says]
         assert asked == [], "no registration is written or removed"
     told.end()
+    afresh(lab)
+
+
+def test_a_phone_of_chan_sip_is_named_as_not_mirrored(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab("chansip", asterisk=16, chan_sip=True)
+    with watched(lab) as seen:
+        place = f"{lab.virtual_ip}:5070"
+        Peer(lab, "phones", 21, "--no-audio", "--numbers", "2001", target=place).until("registered")
+        missing = "of 1 phones 0 are ready on pbx-b (2001: not mirrored (chan_sip)"
+        wait_for(lambda: missing in why_not(seen.service), "readiness names the phone", 15)
+        assert standby(seen.service)["ready"], "it keeps no move from beginning"
+        listed = seen.service.ask("phones", "--missing").stdout
+        assert "2001" in listed and "chan_sip" in listed
     afresh(lab)
