@@ -10,7 +10,10 @@ phones, phones_rung     each phone is called once; how many rang
 queues, queues_served   a queue is served when all its free agents rang and no paused one did
 registrations_needed    phones that had to register again because they did not ring
 calls_up, calls_cut     of the 30; cut is what ended or was dead before we hung up
-calls_refused           new calls refused or unanswered (crash: those begun after the promotion)
+calls_refused           new calls refused or unanswered (crash: begun after the promotion's end)
+refused_until_trunk     crash: those begun after the address had moved, but before the trunk was
+                        registered on pbx-b (Asterisk registers a second after it is told to):
+                        the provider still sends them to the dead node
 worst_silence_ms        the longest that an end of a call that was not cut heard nothing
 seconds                 crash: fault to the end of the move. Else the time that the move took by
                         itself: request until new calls land on pbx-b (evacuate: until nothing
@@ -39,8 +42,12 @@ def crash(scene: Scene) -> tuple[dict[str, object], float]:
     told = called(scene, scene.ring_everyone())
     ended = scene.until_over()
     seen, late_ms = scene.look()
-    facts = {"seconds": round(ended - began, 2), "late_ms": late_ms}
-    return {**told, **facts, **summary(seen)}, promoted
+    facts = {
+        "seconds": round(ended - began, 2),
+        "late_ms": late_ms,
+        "refused_until_trunk": scene.refused(promoted) - scene.refused(ended),
+    }
+    return {**told, **facts, **summary(seen)}, ended
 
 
 def planned(scene: Scene, *options: str) -> tuple[dict[str, object], float]:

@@ -107,7 +107,7 @@ class Executor:
         trouble = "" if outcome.ok else outcome.says
         if trouble != self._troubles.get(what, ""):
             if trouble:
-                log.warning("%s: %s. It is tried on.", describe(command), trouble)
+                log.warning("%s: %s. It is tried on.", describe(command), trouble.rstrip("."))
             else:
                 log.info("%s: works again.", describe(command))
         self._troubles[what] = trouble

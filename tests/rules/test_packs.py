@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from immutables import Map
 
 from orchestrator.config.paths import shipped_rules
 from orchestrator.config.rule_files import load_rules
-from orchestrator.core.state import FailbackPolicy, Move
-from orchestrator.core.words import MoveKind, Severity, Verdict
+from orchestrator.core.state import FailbackPolicy, Listing, MirrorPolicy, Move
+from orchestrator.core.words import MirrorKind, MoveKind, Severity, Verdict
 from tests.core.rule_lab import POLICY, START, Play, asks, phones, trunk
 
 PACKS = sorted(Path(shipped_rules()).parent.glob("*.yaml"))
@@ -76,6 +77,29 @@ def test_an_impaired_or_unknown_node_moves_nothing(play: Play, node: str, verdic
 def test_a_lost_standby_moves_nothing(play: Play) -> None:
     play.verdict("pbx-b", Verdict.DEAD)
     assert set(asks(play.run(600))) == {"standby-not-ready:notify"}
+
+
+def test_a_standby_that_could_not_ring_the_phones_is_told_of() -> None:
+    mirrored = replace(POLICY, mirror=MirrorPolicy(compare_every_s=30.0))
+    play = Play(ALL, mirrored)
+    for name, count in (("pbx-a", 50), ("pbx-b", 49)):
+        contacts = phones(count, keep=play.state.nodes[name].contacts)
+        play.node(name, contacts=contacts, listings=Map({MirrorKind.CONTACT: Listing(at=START)}))
+    assert play.run(600, pace=5) == []  # one phone more or less is nobody's business
+    trunk_only = trunk(reachable=True, registered=False)["contacts"]
+    play.node("pbx-b", contacts=phones(20, keep=trunk_only))  # type: ignore[arg-type]
+    assert play.run(115, pace=5) == []
+    (told,) = play.run(60, pace=5)
+    assert told.args["severity"] is Severity.WARNING
+    assert "could ring 20 of the 50 phones" in str(told.args["text"])
+    play.node("pbx-b", contacts=play.state.nodes["pbx-a"].contacts)
+    (over,) = play.run(120, pace=5)
+    assert "could ring the phones again" in str(over.args["text"])
+
+
+def test_where_nothing_is_mirrored_a_cold_standby_is_no_alarm(play: Play) -> None:
+    assert play.state.nodes["pbx-b"].contacts != play.state.nodes["pbx-a"].contacts
+    assert play.run(3600, pace=5) == []
 
 
 def test_trunks_down_moves_only_where_the_standby_reaches_the_provider(play: Play) -> None:
