@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from orchestrator.adapters.ami.client import AmiClient
@@ -29,15 +27,6 @@ async def fake(request: pytest.FixtureRequest) -> FakeAmi:
     server = FakeAmi(request.param)
     await server.listen()
     return server
-
-
-@pytest.fixture
-async def client(fake: FakeAmi) -> AsyncIterator[AmiClient]:
-    seen = Seen()
-    async with running(fake, seen) as one:
-        await seen.until(lambda: bool(seen.all(Snapshot)))
-        fake.received.clear()
-        yield one
 
 
 def asked(fake: FakeAmi, *names: str) -> list[dict[str, str]]:

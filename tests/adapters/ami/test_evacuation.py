@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,10 +10,10 @@ from orchestrator.adapters.ami.client import AmiClient
 from orchestrator.adapters.ami.legs import leg_seen
 from orchestrator.adapters.ami.ticket import LIFE_S, ticket
 from orchestrator.core.commands import LegPlan
-from orchestrator.core.events import LegSeen, Snapshot
+from orchestrator.core.events import LegSeen
 from orchestrator.core.words import Carry, LegRole, LegStep, ReferHabit
 from orchestrator.errors import ActionFailed
-from tests.adapters.ami.fake import FakeAmi, Seen, running
+from tests.adapters.ami.fake import FakeAmi
 
 NASTY = 'O"Neil, Bob ${EPOCH} $[1+1] ;|\\ ünï'
 FIRST = LegPlan("PJSIP/1001-01", "1001", LegRole.FIRST, Carry.REFER)
@@ -33,15 +32,6 @@ async def fake() -> FakeAmi:
     ]
     await server.listen()
     return server
-
-
-@pytest.fixture
-async def client(fake: FakeAmi) -> AsyncIterator[AmiClient]:
-    seen = Seen()
-    async with running(fake, seen) as one:
-        await seen.until(lambda: bool(seen.all(Snapshot)))
-        fake.received.clear()
-        yield one
 
 
 def written(fake: FakeAmi) -> dict[str, str]:

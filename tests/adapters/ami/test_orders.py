@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from orchestrator.adapters.ami.client import AmiClient
-from orchestrator.core.events import Snapshot
 from orchestrator.errors import ActionFailed, ActionTimeout
-from tests.adapters.ami.fake import FakeAmi, Seen, running
+from tests.adapters.ami.fake import FakeAmi
 from tests.adapters.ami.test_snapshot import registry
-
-
-@pytest.fixture
-async def fake() -> FakeAmi:
-    server = FakeAmi()
-    await server.listen()
-    return server
-
-
-@pytest.fixture
-async def client(fake: FakeAmi) -> AsyncIterator[AmiClient]:
-    seen = Seen()
-    async with running(fake, seen) as one:
-        await seen.until(lambda: bool(seen.all(Snapshot)))
-        yield one
 
 
 def listed(fake: FakeAmi, status: bytes) -> None:
