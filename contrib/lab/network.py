@@ -92,12 +92,17 @@ class Network:
     # -- the virtual IP
 
     def virtual_ip_holders(self) -> tuple[str, ...]:
-        """The nodes that have the virtual IP on their interface; more than one is a disaster."""
-        return tuple(
-            place
-            for place in ("a", "b")
-            if f" {self.virtual_ip}/" in run(["ip", "-n", self.namespace(place), "addr"]).stdout
-        )
+        """The nodes that have the virtual IP on their interface; more than one is a disaster.
+
+        They are looked at one after the other, and an address that moves meanwhile is seen on
+        both: so two holders are looked at again.
+        """
+        seen = [place for place in ("a", "b") if self._holds(place)]
+        return tuple(seen if len(seen) < 2 else [place for place in seen if self._holds(place)])
+
+    def _holds(self, place: str) -> bool:
+        told = run(["ip", "-n", self.namespace(place), "addr"]).stdout
+        return f" {self.virtual_ip}/" in told
 
     def give_virtual_ip(self, place: str, *, route_source: bool) -> None:
         """Adds the virtual IP and tells the neighbours (gratuitous ARP)."""

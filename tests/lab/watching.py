@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import selectors
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +22,15 @@ from contrib.lab.service import Service
 PLACES = ("a", "b")
 
 
+def _listened(namespace: str) -> str:
+    """The id by which the kernel tells news of that namespace to us (ip-netns(8))."""
+    subprocess.run(["ip", "netns", "set", namespace, "auto"], check=False, capture_output=True)
+    listed = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True)
+    found = re.search(rf"^{re.escape(namespace)} \(id: (\d+)\)", listed.stdout, re.MULTILINE)
+    assert found, listed.stdout
+    return found[1]
+
+
 class Holders:
     """Every change of who holds the virtual IP, as both nodes' kernels tell it.
 
@@ -31,15 +40,13 @@ class Holders:
     def __init__(self, lab: Lab) -> None:
         self.history: list[tuple[float, frozenset[str]]] = []
         self._word = f" {lab.virtual_ip}/"
-        self._reading = selectors.DefaultSelector()
-        self._processes = []
-        for place in PLACES:
-            command = ["ip", "-n", lab.namespace(place), "-o", "monitor", "address"]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
-            assert process.stdout
-            self._reading.register(process.stdout, selectors.EVENT_READ, place)
-            self._processes.append(process)
-        time.sleep(0.1)  # until both listen
+        # one listener for both: two could tell a removal later than the addition after it
+        self._places = {_listened(lab.namespace(place)): place for place in PLACES}
+        self._process = subprocess.Popen(
+            ["ip", "-o", "monitor", "address", "all-nsid"],
+            stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        time.sleep(0.1)  # until it listens
         self._note(frozenset(lab.vip_holders()))
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -48,20 +55,14 @@ class Holders:
         self.history.append((time.time(), holders))
 
     def _read(self) -> None:
-        while self._reading.get_map():
-            told = []
-            for key, _ in self._reading.select():
-                line = key.fileobj.readline()  # type: ignore[union-attr]
-                if not line:
-                    self._reading.unregister(key.fileobj)
-                elif self._word in line:
-                    told.append((line.startswith("Deleted"), key.data))
-            holders = self.history[-1][1]
-            # read in one go: which came first cannot be told, a removal is taken as the first
-            for removed, place in sorted(told, reverse=True):
-                holders = holders - {place} if removed else holders | {place}
-            if told:
-                self._note(holders)
+        assert self._process.stdout
+        for line in self._process.stdout:
+            where, _, news = line.partition("]")
+            place = self._places.get(where.removeprefix("[nsid "))
+            if place and self._word in news:
+                holders = self.history[-1][1]
+                removed = news.startswith("Deleted")
+                self._note(holders - {place} if removed else holders | {place})
 
     @property
     def now(self) -> frozenset[str]:
@@ -77,9 +78,8 @@ class Holders:
         return [one for one, before in zip(names, ["", *names], strict=False) if one != before]
 
     def end(self) -> None:
-        for process in self._processes:
-            process.terminate()
-            process.wait(5)
+        self._process.terminate()
+        self._process.wait(5)
         self._thread.join(5)
 
 
