@@ -124,15 +124,22 @@ def left(work: Work, policy: EvacuationPolicy) -> tuple[str, ...]:
     """The calls that stay for now, each with the reason; first why nothing at all is sent."""
     move, old = work.move, work.node(work.move.from_node)
     plans = plan_calls(old, work.policy, policy, work.state.habits)
-    passing = tuple(f"{plan.words}: {plan.why}" for plan in plans if plan.passing)
-    up = {plan.key for plan in plans}
+    up = {plan.key for plan in plans}.union(*(plan.channels for plan in plans))
     stays = tuple(
-        f"{call.words}: {call.why or call.fate}"
+        call
         for call in calls_of(move)
-        if call.key in up and call.fate in (CallFate.STAYED, CallFate.LINKED)
+        if call.fate in (CallFate.STAYED, CallFate.LINKED)
+        and (call.key in up or any(leg.uniqueid in up for leg in call.legs))
     )
+    # a linked call looks like another one from then on: it is not told of twice
+    known = {leg.uniqueid for call in stays for leg in call.legs}
+    passing = (plan for plan in plans if plan.passing and not plan.channels & known)
     halted = () if may_send(work) else (f"{move.to_node} is not seen to be well: nothing is sent",)
-    return (*halted, *stays, *passing)
+    return (
+        *halted,
+        *(f"{call.words}: {call.why or call.fate}" for call in stays),
+        *(f"{plan.words}: {plan.why}" for plan in passing),
+    )
 
 
 def told(work: Work) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from contrib.lab import Lab
-from tests.lab.rig import afresh
+from tests.lab.rig import afresh, wait_for
 
 MOST_MS = 300
 
@@ -117,12 +117,16 @@ def test_a_queues_call_and_its_line(stage: Lab) -> None:
     told = play(stage, "queued")
     fine(told, {"1013": 1, "1001": 1})
     assert told["line"] == ["1014", "1015"]  # those who wait keep their places
-    parts = json.loads(told["parts"].splitlines()[-1])["parts"]
+    manifest = json.loads(told["parts"].splitlines()[-1])
+    parts = manifest["parts"]
     assert [one["node"] for one in parts] == ["pbx-a", "pbx-b"]
     recorded = stage.directory / "b" / "spool" / "monitor" / parts[1]["file"]
     assert recorded.stat().st_size > 1000
     log = (stage.directory / "b" / "log" / "queue_log").read_text(encoding="utf-8")
     assert "|support|Agent  1001|EVACUATED|pbx-a-" in log
+    records = stage.directory / "b" / "log" / "cdr-csv" / "Master.csv"
+    linked = f'"{manifest["linkedid"]}"'  # the userfield names the call as it was on pbx-a
+    wait_for(lambda: linked in records.read_text(encoding="utf-8"), f"a record with {linked}")
 
 
 def test_somebody_behind_the_trunk_stays_linked(stage: Lab) -> None:

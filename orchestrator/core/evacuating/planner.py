@@ -23,6 +23,7 @@ class CallPlan:
 
     key: str
     words: str
+    channels: frozenset[str]  # uniqueids of who takes part
     legs: tuple[CarriedLeg, ...] = ()  # empty: it stays
     why: str = ""  # why it stays, or why a leg is linked
     passing: bool = False  # the reason may go away by itself: looked at again
@@ -47,8 +48,9 @@ def _plan(
     habits: Mapping[str, Habit],
 ) -> CallPlan:
     words = words_for(call)
+    people = frozenset(channel.uniqueid for channel in call.people)
     if not call.legs:
-        return CallPlan(call.key, words, why=call.why, passing=True)
+        return CallPlan(call.key, words, people, why=call.why, passing=True)
     legs, lacks = [], []
     for leg in call.legs:
         agent = agents.get(leg.endpoint, "")
@@ -57,10 +59,10 @@ def _plan(
         legs.append(_leg(leg, Carry.LINK if lack else Carry.REFER, node, trunks, agent))
     said = "; ".join(lack for lack in lacks if lack)
     if all(lacks):
-        return CallPlan(call.key, words, why=said)
+        return CallPlan(call.key, words, people, why=said)
     if any(lacks) and not evacuation.link_others:
-        return CallPlan(call.key, words, why=f"{said}; such legs are not linked here")
-    return CallPlan(call.key, words, tuple(legs), why=said)
+        return CallPlan(call.key, words, people, why=f"{said}; such legs are not linked here")
+    return CallPlan(call.key, words, people, tuple(legs), why=said)
 
 
 def _lack(
