@@ -50,7 +50,8 @@ class Phone(Agent):
         given_up = self._ringing[call_id] = asyncio.Event()
         self._on_ring(uri_in(request.get("from")).removeprefix("sip:").partition("@")[0])
         try:
-            await asyncio.wait_for(given_up.wait(), self._ring_s)
+            async with asyncio.timeout(self._ring_s):
+                await given_up.wait()
             self.send(respond(request, "487 Request Terminated", self._tag), source)
         except TimeoutError:
             super().incoming(request, source)

@@ -59,7 +59,8 @@ class HeldCalls:
             if answer.status == UNKNOWN_CALL:
                 call.end("the far end no longer knows the call (481)")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(call.ended.wait(), CHECK_EVERY_S)
+                async with asyncio.timeout(CHECK_EVERY_S):
+                    await call.ended.wait()
         words = "the far end hung up" if call.ended_by == "them" else str(call.ended_by)
         self.cut.append(words)
         tell("cut", call=number, why=words, server=call.server)

@@ -62,8 +62,12 @@ class Node:
         return at
 
     def stop(self) -> float:
-        """SIGSTOP: Asterisk hangs, its sockets stay open."""
-        return self._signal(signal.SIGSTOP)
+        """SIGSTOP: Asterisk hangs, its sockets stay open. Returns when each thread has stopped."""
+        at = self._signal(signal.SIGSTOP)
+        process = self.asterisk.process
+        if process and not process.wait_stopped(10):
+            raise LabError(f"Asterisk of {self.name} (pid {process.pid}) ran on after SIGSTOP.")
+        return at
 
     def cont(self) -> float:
         """SIGCONT: a hung Asterisk goes on."""

@@ -28,7 +28,8 @@ async def keep_registered(agent: Agent, expires_s: int, stop: asyncio.Event) -> 
             tell("register-failed", phone=number, why=str(error))
             pause_s = 2.0
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause_s)
+            async with asyncio.timeout(pause_s):
+                await stop.wait()
 
 
 async def _report_end(number: str, call: Call) -> None:

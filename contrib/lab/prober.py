@@ -64,7 +64,8 @@ class Prober:
             one.add_done_callback(under_way.discard)
             due += self.interval_s
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), max(0.0, due - loop.time()))
+                async with asyncio.timeout_at(due):
+                    await stop.wait()
             self.most_late_s = max(self.most_late_s, loop.time() - due)
         if under_way:
             await asyncio.wait(under_way)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,13 +24,13 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process | None:
         """The process with that pid now; None when there is none (a zombie is none)."""
-        found = _stat(pid)
+        found = _stat(Path(f"/proc/{pid}"))
         return cls(pid, found[1]) if found and found[0] not in "ZX" else None
 
     @property
     def state(self) -> str:
         """`running`, `stopped` (SIGSTOP) or `gone`."""
-        found = _stat(self.pid)
+        found = _stat(Path(f"/proc/{self.pid}"))
         if not found or found[1] != self.started or found[0] in "ZX":
             return "gone"
         return "stopped" if found[0] in "Tt" else "running"
@@ -47,17 +47,29 @@ class Process:
 
     def wait_gone(self, timeout_s: float) -> bool:
         """True as soon as it is gone, False when `timeout_s` has passed."""
-        deadline = time.monotonic() + timeout_s
-        while self.state != "gone":
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.002)
-        return True
+        return _wait_until(lambda: self.state == "gone", timeout_s)
+
+    def wait_stopped(self, timeout_s: float) -> bool:
+        """True as soon as each of its threads has stopped (kill returns earlier), or it is gone."""
+        return _wait_until(lambda: self.state == "gone" or self._all_stopped(), timeout_s)
+
+    def _all_stopped(self) -> bool:
+        threads = (_stat(path) for path in Path(f"/proc/{self.pid}/task").glob("*"))
+        return all(found[0] in "Tt" for found in threads if found)
 
 
-def _stat(pid: int) -> tuple[str, int] | None:
+def _wait_until(true: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def _stat(process: Path) -> tuple[str, int] | None:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        text = (process / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()

@@ -81,7 +81,8 @@ class Transactions(asyncio.DatagramProtocol):
                     raise NoAnswer(f"{method} {uri}: no answer within {timeout_s:g} s")
                 wait_s = left if answer else min(left, pause)
                 with contextlib.suppress(TimeoutError):
-                    answer = await asyncio.wait_for(answers.get(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        answer = await answers.get()
                 pause = min(2 * pause, T2_S)
         finally:
             del self._waiting[branch]

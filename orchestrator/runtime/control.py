@@ -125,7 +125,8 @@ class ControlServer:
                 await _send(writer, {"status": self._desk.status(), "lines": lines})
                 await asyncio.sleep(WATCH_MIN_S)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), WATCH_MAX_S)
+                    async with asyncio.timeout(WATCH_MAX_S):
+                        await changed.wait()
         finally:
             self._desk.loop.on_step.remove(listen)
             gone.cancel()

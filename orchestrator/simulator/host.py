@@ -217,7 +217,8 @@ class Host:
             return
         try:
             limit = float(request.get("timeout_s", 10.0))
-            out, err = await asyncio.wait_for(process.communicate(), limit)
+            async with asyncio.timeout(limit):
+                out, err = await process.communicate()
         except TimeoutError:
             process.kill()
             out, err = await process.communicate()

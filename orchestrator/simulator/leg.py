@@ -79,7 +79,8 @@ class Leg:
         wait = ACK_WAIT_S
         while wait < 20 and not self.gone.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.acked.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self.acked.wait()
                 return
             invite.repeat()
             wait *= 2

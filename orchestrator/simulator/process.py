@@ -29,7 +29,7 @@ class NodeProcess:
         self._ended = ended
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
-        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._asked: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._count = 0
         self._waiting: asyncio.Task[None] | None = None
 
@@ -76,7 +76,8 @@ class NodeProcess:
             self._control = None
         self._process = None
         for asked in self._asked.values():
-            asked.cancel()
+            if not asked.done():
+                asked.set_result(None)
         self._ended()
 
     def _readable(self, control: socket.socket) -> None:
@@ -99,12 +100,13 @@ class NodeProcess:
         if self.state != "running":
             return None
         self._count += 1
-        asked: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        asked: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
         self._asked[self._count] = asked
         self.tell({"do": "facts", "id": self._count})
         try:
-            return await asyncio.wait_for(asked, ANSWER_S)
-        except (TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(ANSWER_S):
+                return await asked
+        except TimeoutError:
             return None
         finally:
             self._asked.pop(self._count, None)

@@ -155,7 +155,8 @@ class Stack:
         self.send(data, target)
         while (left := until - loop.time()) > 0:
             try:
-                answer = await asyncio.wait_for(queue.get(), left if heard else min(interval, left))
+                async with asyncio.timeout(left if heard else min(interval, left)):
+                    answer = await queue.get()
             except TimeoutError:
                 if not heard:
                     self.send(data, target)

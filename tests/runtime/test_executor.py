@@ -42,7 +42,8 @@ def fence(method: FenceMethod, timeout_s: float = 5.0) -> Fence:
 async def outcome(world: World, command: AnyCommand) -> CommandDone:
     results: asyncio.Queue[Event] = asyncio.Queue()
     Executor(world.ports(), results.put_nowait).start(command)
-    done = await asyncio.wait_for(results.get(), 10)
+    async with asyncio.timeout(10):
+        done = await results.get()
     assert isinstance(done, CommandDone)
     assert (done.command_id, done.epoch) == (5, 2)
     return done

@@ -151,8 +151,10 @@ class Listener:
     async def hear(self, seconds: float) -> list[Frame]:
         """Listen until nothing came for that long; all frames since the last ``ask`` or ``cut``."""
         with contextlib.suppress(TimeoutError):
-            while data := await asyncio.wait_for(self.reader.read(65536), seconds):
-                self.text += data.decode()
+            async with asyncio.timeout(seconds) as quiet:
+                while data := await self.reader.read(65536):
+                    self.text += data.decode()
+                    quiet.reschedule(asyncio.get_running_loop().time() + seconds)
         return frames(self.text)
 
     def cut(self) -> None:
