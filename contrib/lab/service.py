@@ -13,8 +13,10 @@ from typing import Any
 
 from contrib.lab.errors import LabError
 from contrib.lab.lab import Lab
+from orchestrator.cli.client import Client, NotRunning, control_socket
 
 READY_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.05
 
 
 class Service:
@@ -48,11 +50,16 @@ class Service:
         return subprocess.run(command, capture_output=True, text=True, check=check, timeout=120)
 
     def status(self) -> dict[str, Any]:
-        """``status --json``; LabError with what the command said when there is no service."""
-        done = self.ask("status", "--json", check=False)
-        if done.returncode != 0:
-            raise LabError(f"The orchestrator gave no status: {done.stderr or done.stdout}")
-        return dict(json.loads(done.stdout))
+        """What ``status --json`` tells; LabError when nobody answers.
+
+        Asked of the socket itself: it is asked so often that a process each time would be most of
+        the load on this machine, and would delay what is watched.
+        """
+        try:
+            with Client(control_socket(self.config)) as client:
+                return dict(client.ask("status")["status"])
+        except NotRunning as error:
+            raise LabError(f"The orchestrator gave no status: {error}") from error
 
     def until(self, wish: str, within_s: float, **wanted: object) -> dict[str, Any]:
         """Waits until every wanted key of the status has its value; ``wish`` names it in words."""
@@ -71,7 +78,7 @@ class Service:
                 if all(status.get(key) == value for key, value in wanted.items()):
                     return status
                 said = json.dumps({key: status.get(key) for key in wanted})
-            time.sleep(0.1)
+            time.sleep(LOOK_EVERY_S)
         raise LabError(f"Not within {within_s:g} s: {wish}. Last seen: {said}. Log: {self.log}")
 
     def until_ready(self, active: str = "pbx-a") -> None:
@@ -81,7 +88,7 @@ class Service:
             status = self.until("steady", READY_WITHIN_S, phase="steady", active=active)
             if all(node["verdict"] == "healthy" for node in status["nodes"].values()):
                 return
-            time.sleep(0.1)
+            time.sleep(LOOK_EVERY_S)
         raise LabError(f"Not both nodes are healthy: {json.dumps(status['nodes'])[:2000]}")
 
     def __enter__(self) -> Service:

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import yaml
@@ -57,6 +58,18 @@ class Client:
                 "See: systemctl status asterisk-orchestrator; journalctl -u asterisk-orchestrator"
             ) from error
         self._lines = self._sock.makefile("rb")
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lines.close()
+        self._sock.close()
 
     def ask(self, do: str, **arguments: object) -> dict[str, Any]:
         """One request and its answer."""

@@ -28,7 +28,8 @@ Json = Annotated[bool, typer.Option("--json", help="For scripts; with --watch, o
 def service(config: Path) -> Iterator[Client]:
     """The running service; without one, a sentence and its exit code."""
     try:
-        yield Client(control_socket(config))
+        with Client(control_socket(config)) as client:
+            yield client
     except NotRunning as error:
         complain(str(error))
         raise typer.Exit(Exit.NOT_RUNNING) from error

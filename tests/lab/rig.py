@@ -1,4 +1,4 @@
-"""Calls beside a real pair, and what became of them; a watch that nobody shares the address."""
+"""Calls beside a real pair, and what became of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar
 
 import yaml
@@ -35,13 +33,15 @@ def reconfigure(lab: Lab, **changes: Any) -> None:
     lab.config_path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
-def wait_for(true: Callable[[], Any], what: str, within_s: float = 10.0) -> Any:
+def wait_for(
+    true: Callable[[], Any], what: str, within_s: float = 10.0, every_s: float = 0.02
+) -> Any:
     """The first true value; AssertionError with `what` when there is none in time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if value := true():
             return value
-        time.sleep(0.02)
+        time.sleep(every_s)
     raise AssertionError(f"Not within {within_s:g} s: {what}")
 
 
@@ -167,33 +167,3 @@ def straggler(lab: Lab, place: str) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-class OneHolder:
-    """Looks all the time who has the virtual IP; `check` tells of two at once."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        self._over = threading.Event()
-        self._two: list[float] = []
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.02):
-            # one look sees the nodes one after the other: a move between them would look like two
-            if all(len(self._lab.vip_holders()) > 1 for _ in range(2)):
-                self._two.append(time.time())
-
-    def __enter__(self) -> OneHolder:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        assert not self._two, f"two nodes had the virtual IP at {self._two[:5]}"

@@ -83,6 +83,17 @@ class Holders:
         self._thread.join(5)
 
 
+@contextlib.contextmanager
+def never_two(lab: Lab) -> Iterator[None]:
+    """Nobody ever shares the virtual IP within."""
+    holders = Holders(lab)
+    try:
+        yield
+    finally:
+        holders.end()
+    assert not holders.ever_two, holders.history
+
+
 class Watched:
     """A service in a lab, with the kernel and a stream of new calls as witnesses."""
 
