@@ -224,10 +224,11 @@ class Lab:
     def move_vip(self, to: str | None) -> None:
         """Moves the virtual IP by hand; None takes it away from both."""
         route_source = self.plan.mode == "single"
-        for place in self.vip_holders():
+        holders = self.vip_holders()
+        for place in holders:
             if place != to:
                 self.network.take_virtual_ip(place, route_source=route_source)
-        if to:
+        if to and to not in holders:
             self.network.give_virtual_ip(to, route_source=route_source)
 
     def status(self) -> dict[str, Any]:

@@ -109,7 +109,9 @@ class Network:
         self._ip(place, [f"addr replace {self.virtual_ip}/24 dev eth0"])
         if route_source:
             self._prefer_source(place, self.virtual_ip)
-        announce = ["arping", "-q", "-U", "-c", "1", "-I", "eth0", self.virtual_ip]
+        # after it has sent it would wait a whole second for an answer that nobody gives
+        announce = ["timeout", "0.2", "arping", "-q", "-U", "-c", "1", "-I", "eth0"]
+        announce.append(self.virtual_ip)
         run(in_namespace(self.namespace(place), announce), check=False)
 
     def take_virtual_ip(self, place: str, *, route_source: bool) -> None:
