@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.align import Align
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
@@ -180,7 +181,7 @@ def _drain(move: dict[str, Any], now: float) -> list[RenderableType]:
         words += f"; {left}, then: {move['at_deadline']}"
     if not drain["known"]:
         words += f" (not sure: no news from {move['from']})"
-    return [bar, Text(words)]
+    return [Align.left(bar), Text(words)]  # a bar by itself does not end its line
 
 
 def _last(report: dict[str, Any]) -> Text:

@@ -6,7 +6,14 @@ from orchestrator.core.machine.service import trunk_status
 from orchestrator.core.readying.check import Check as Check
 from orchestrator.core.readying.checks import warmth
 from orchestrator.core.state import Node, Pair, Policy, TrunkPolicy
-from orchestrator.core.words import ContactStatus, Observer, Outcome, RegistrationStatus, Verdict
+from orchestrator.core.words import (
+    ContactStatus,
+    Observer,
+    Outcome,
+    Phase,
+    RegistrationStatus,
+    Verdict,
+)
 
 
 def readiness(state: Pair, policy: Policy, now: float, name: str) -> tuple[Check, ...]:
@@ -97,9 +104,11 @@ def _agent(node: Node, policy: Policy) -> Check:
 
 
 def _address(state: Pair, policy: Policy, name: str) -> Check:
-    """The standby must not hold the address; the active's host must be able to give it up."""
-    node = state.nodes[name]
+    """The standby must not hold the address, unless a move has brought it there."""
+    node, move = state.nodes[name], state.move
     if node.holds_address and state.active != name:
+        if move is not None and move.to_node == name and state.phase is not Phase.PREPARING:
+            return Check("address", True, f"{name} holds the address: the move to it goes on")
         return Check("address", False, f"{name} already holds the address", "two nodes must not")
     other = policy.other(name)
     return Check("address", True, f"the address is not held by {name}; {other} gives it up first")

@@ -74,7 +74,7 @@ def _lack(
 ) -> str:
     """Why the leg cannot be sent by REFER; empty: it can."""
     if leg.endpoint in trunks:
-        return f"{leg.endpoint} is a trunk"
+        return f"the trunk {leg.endpoint} cannot be referred"
     if not leg.channel.name.startswith("PJSIP/"):
         return f"{leg.channel.name} is no PJSIP phone"
     why = obstacle(user_agent, habits, evacuation)

@@ -8,6 +8,8 @@ from orchestrator.core.evacuating.book import calls_of
 from orchestrator.core.evacuating.records import CallFate, CarriedCall
 from orchestrator.core.state import Move
 
+NAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -44,14 +46,17 @@ def tally(move: Move) -> Tally:
 
 
 def summary(move: Move) -> str:
-    """One part of a sentence: ``30 calls carried to pbx-b, 1 stayed (1001 with 600: ...)``."""
+    """One part of a sentence: ``30 calls carried to pbx-b, 1 stayed (1001 with 600: ...)``.
+
+    Of many only the first: each has had its own line in the history, and the report has them all.
+    """
     seen = tally(move)
     if not seen.any:
         return ""
     parts = [f"{_calls(seen.carried)} carried to {move.to_node}"]
     parts += [f"{seen.under_way} under way"] if seen.under_way else []
     parts += [
-        f"{len(lines)} {word} ({'; '.join(lines)})"
+        f"{len(lines)} {word} ({_first(lines)})"
         for lines, word in (
             (seen.linked, f"went on through {move.from_node}, linked"),
             (seen.stayed, f"stayed on {move.from_node}"),
@@ -60,6 +65,11 @@ def summary(move: Move) -> str:
         if lines
     ]
     return ", ".join(parts)
+
+
+def _first(lines: tuple[str, ...]) -> str:
+    more = len(lines) - NAMED
+    return "; ".join(lines[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _calls(count: int) -> str:

@@ -80,14 +80,9 @@ def _tell_left(work: Work, policy: EvacuationPolicy, seen: Progress) -> None:
     )
 
 
-def _drained(work: Work, how: str) -> Outcome:
-    said = evacuation.summary(work.move)
-    return (Result.DONE, f"{how}; {said}" if said else how)
-
-
 def _stuck_only(work: Work, stuck: tuple[Channel, ...]) -> Outcome:
     if not stuck:
-        return _drained(work, "no call is left on it")
+        return (Result.DONE, "no call is left on it")
     since = work.move.lone_lived_s
     if since is None:
         work.set_move(lone_lived_s=work.state.lived_s)
@@ -104,7 +99,7 @@ def _stuck_only(work: Work, stuck: tuple[Channel, ...]) -> Outcome:
         )
     if status is None:
         return None
-    return _drained(work, f"only {len(stuck)} stuck channels were left, they were hung up")
+    return (Result.DONE, f"only {len(stuck)} stuck channels were left, they were hung up")
 
 
 def _cut(work: Work, seen: Progress) -> Outcome:
@@ -120,7 +115,7 @@ def _cut(work: Work, seen: Progress) -> Outcome:
         work.set_move(cut=(*move.cut, *fresh))
         return None
     if move.attempt > CUT_ROUNDS:
-        return _drained(work, f"its deadline came: {len(move.cut)} channels were cut")
+        return (Result.DONE, f"its deadline came: {len(move.cut)} channels were cut")
     pause = work.state.lived_s + CUT_PAUSE_S
     work.set_move(attempt=move.attempt + 1, retry_lived_s=pause)
     return None

@@ -108,8 +108,8 @@ def test_what_is_in_between_is_left_alone_and_looked_at_again(channels, why) -> 
         (node(A, B, contacts=(contact("1002", ""),)), "User-Agent of its phone is not known"),
         (node(A, B, contacts=(contact("1002", status=ContactStatus.UNREACHABLE),)), "not known"),
         (node(A, B, contacts=(contact("1002"), contact("1002", "Odd 2", uri="z"))), "not known"),
-        (node(A, TRUNK), "trunk is a trunk"),
-        (node(A, channel("PJSIP/peernode-2", bridge="x")), "peernode is a trunk"),
+        (node(A, TRUNK), "the trunk trunk cannot be referred"),
+        (node(A, channel("PJSIP/peernode-2", bridge="x")), "the trunk peernode cannot be referred"),
         (node(A, channel("SIP/1002-2", bridge="x")), "no PJSIP phone"),
     ],
 )
