@@ -13,6 +13,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -25,6 +26,7 @@ from orchestrator.errors import ActionFailed, ActionTimeout, NotConnected
 
 PLACE = "/asterisk/config/dynamic/res_pjsip/contact/"
 AT_ONCE = 8  # Asterisk's HTTP server takes a thread for each connection; more are hardly faster
+LARGEST_ANSWER = 1 << 16  # bytes; a contact has about a thousand
 REQUEST_S = 3.0  # a PUT takes a millisecond; a node that writes its database may pause
 # the attributes that Asterisk 16 has: what is beyond them an older version may refuse
 _COMMON = frozenset((
@@ -124,7 +126,15 @@ class AriContacts:
 
     async def _get(self, key: str) -> Fields | None:
         status, body = await self._ask("GET", key, (200, 404))
-        return _fields(body) if status == 200 else None
+        if status == 404:
+            return None
+        try:
+            return _fields(body)
+        except (TypeError, KeyError):
+            raise ActionFailed(
+                f"ARI of {self.node} answered GET of contact {key} with what is no contact. "
+                "Nothing was done with it; look what listens on its ARI port."
+            ) from None
 
     async def _put(self, put: Put) -> bool:
         """False: it is there already, as the same registration."""
@@ -178,14 +188,11 @@ class AriContacts:
     async def _once(
         self, session: aiohttp.ClientSession, method: str, url: URL, body: object
     ) -> tuple[int, object]:
-        """The status and what was said as JSON; None for anything that is no JSON."""
+        """The status and what was said."""
         async with session.request(
             method, url, json=body, ssl=self.settings.tls or True, allow_redirects=False
         ) as answer:
-            try:
-                return answer.status, json.loads(await answer.read() or b"null")
-            except ValueError:
-                return answer.status, None
+            return answer.status, await _said(answer)
 
     def _refusal(self, method: str, key: str, status: int, said: object) -> ActionFailed:
         why = said.get("message") if isinstance(said, dict) else None
@@ -205,8 +212,22 @@ def _down(failed: Mapping[str, ActionFailed]) -> ActionFailed | None:
     return next(reasons, None)
 
 
-def _fields(body: object) -> Fields:
-    items = body if isinstance(body, list) else []
-    pairs = sorted((str(one["attribute"]), str(one["value"])) for one in items)
+async def _said(answer: aiohttp.ClientResponse) -> object:
+    """What was said as JSON; None for anything else, and for more than a contact can be."""
+    said = bytearray()
+    async for chunk in answer.content.iter_any():
+        said += chunk
+        if len(said) > LARGEST_ANSWER:
+            answer.close()
+            return None
+    try:
+        return json.loads(said or b"null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fields(body: Any) -> Fields:
+    """TypeError or KeyError for what is no list of attributes."""
+    pairs = sorted((str(one["attribute"]), str(one["value"])) for one in body)
     # Asterisk 16 has no qualify_2xx_only: what is its default is not said by 22 either
     return tuple(one for one in pairs if one != ("qualify_2xx_only", "false"))

@@ -28,6 +28,7 @@ class Sorcery:
     puts: list[tuple[str, set[str]]] = field(default_factory=list)
     status: int = 0  # answer everything with this
     silent: bool = False
+    garbage: bytes = b""  # say this instead
     at_once: int = 0
     most_at_once: int = 0
 
@@ -42,6 +43,8 @@ class Sorcery:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         key = request.match_info["key"]
+        if self.garbage:
+            return web.Response(body=self.garbage)
         if self.status:
             return web.json_response({"message": "no"}, status=self.status)
         if request.method == "PUT":
@@ -139,6 +142,20 @@ async def test_a_silent_node_is_not_asked_for_each_of_a_thousand(
         assert "gave no answer" in written.failed["gone;@x"]
         with pytest.raises(ActionTimeout):
             await store.fetch(keys)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"<html>", b"null", b"7", b"[1]", b'{"attribute": "uri"}', b'[{"attribute": "uri"}]',
+     b"[" * 60_000, b"[]" + b" " * 10_000_000],
+    ids=["html", "null", "number", "numbers", "object", "no value", "deep", "endless"],
+)  # fmt: skip
+async def test_what_is_no_contact_is_never_taken_for_one(garbage: bytes) -> None:
+    async with serving(Sorcery(garbage=garbage)) as store:
+        with pytest.raises(ActionFailed, match="no contact"):
+            await store.fetch([KEY])
+        written = await store.write([Put(KEY, FIELDS, fresh=True)], [])
+    assert "no contact" in written.failed[KEY]
 
 
 async def test_refusals_and_a_dead_node_are_said_in_words() -> None:
