@@ -14,3 +14,4 @@ class Exit(IntEnum):
     NOT_RUNNING = 3  # no service answers on the control socket
     REFUSED = 4  # the service refused the order and said why
     NOT_MOVED = 5  # --wait: the move ended rolled back, aborted or held
+    WARNED = 6  # rules check: no error, but warnings

@@ -37,6 +37,14 @@ def service(config: Path) -> Iterator[Client]:
         raise typer.Exit(130) from None
 
 
+def complain_all(problems: list[str]) -> None:
+    """Each problem of a file with its line and a caret."""
+    from orchestrator.config.problems import with_excerpt  # heavy: only here
+
+    for problem in problems:
+        complain(with_excerpt(problem))
+
+
 def complain(text: str) -> None:
     """To stderr: standard output is for what was asked."""
     print(text, file=sys.stderr)

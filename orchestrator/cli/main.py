@@ -11,9 +11,18 @@ from rich.live import Live
 
 from orchestrator.cli.client import Client
 from orchestrator.cli.codes import Exit
-from orchestrator.cli.common import DEFAULT_CONFIG, Config, Json, complain, console, service
+from orchestrator.cli.common import (
+    DEFAULT_CONFIG,
+    Config,
+    Json,
+    complain,
+    complain_all,
+    console,
+    service,
+)
 from orchestrator.cli.follow import follow
 from orchestrator.cli.phones import app as phones_app
+from orchestrator.cli.rules import app as rules_app
 from orchestrator.cli.view import render
 from orchestrator.cli.words import clock_time, duration
 
@@ -27,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(phones_app, name="phones")
+app.add_typer(rules_app, name="rules")
 
 AtMost = Annotated[
     float | None,
@@ -78,8 +88,7 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
     from orchestrator.runtime.app import check as check_all
 
     problems, summary = check_all(config)
-    for problem in problems:
-        complain(problem)
+    complain_all(problems)
     if problems:
         raise typer.Exit(Exit.FAILED)
     print(summary)

@@ -7,13 +7,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.config.problems import problems_of
-from orchestrator.config.rule_files import load_rules
+from orchestrator.config.rule_files import Checked, check_rules, load_rules
 from orchestrator.config.settings import Settings
 from orchestrator.config.yaml_source import read
 from orchestrator.core.rules import RuleSet
 from orchestrator.errors import ConfigError
 
-__all__ = ["Settings", "load", "load_rules", "load_settings_rules"]
+__all__ = ["Checked", "Settings", "check_rules", "load", "load_rules", "load_settings_rules"]
 
 
 def load(path: Path | str) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,7 @@ from pydantic_core import ErrorDetails
 from orchestrator.config.yaml_source import Place, Source
 from orchestrator.core.language.suggest import did_you_mean
 
+_PLACE = re.compile(r"(.*?):(\d+):(\d+): ")
 _KINDS = {
     "string_type": "text is expected; put it in quotes",
     "int_type": "a whole number is expected",
@@ -40,11 +42,24 @@ def problems_of(model: type[BaseModel], error: ValidationError, source: Source) 
     return in_order(dict.fromkeys(_say(model, detail, source) for detail in details))
 
 
+def with_excerpt(problem: str) -> str:
+    """The problem, the line that it is about, and a caret below its column."""
+    match = _PLACE.match(problem)
+    if match is None:
+        return problem
+    try:
+        line = Path(match[1]).read_text(encoding="utf-8").splitlines()[int(match[2]) - 1]
+    except (OSError, UnicodeDecodeError, IndexError):
+        return problem
+    before = "".join("\t" if c == "\t" else " " for c in line[: int(match[3]) - 1])
+    return f"{problem}\n    {line}\n    {before}^"
+
+
 def in_order(problems: Mapping[str, object] | list[str]) -> list[str]:
     """Sorted by file, line and column, not by their digits."""
 
     def key(problem: str) -> tuple[str, int, int]:
-        match = re.match(r"(.*?):(\d+):(\d+): ", problem)
+        match = _PLACE.match(problem)
         return (match[1], int(match[2]), int(match[3])) if match else (problem, 0, 0)
 
     return sorted(problems, key=key)

@@ -1,4 +1,4 @@
-"""Rule files → a checked ``RuleSet``, or every problem of every file at once."""
+"""Rule files → a checked ``RuleSet``, or every problem and warning of every file at once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.config.paths import matching_files
-from orchestrator.config.problems import in_order as sorted_by_place
-from orchestrator.config.problems import problems_of
+from orchestrator.config.problems import in_order, problems_of
 from orchestrator.config.rule_models import Do, RuleFile, RuleModel, as_written
 from orchestrator.config.yaml_source import Place, Source, read
 from orchestrator.core.conditions import compile_condition, compile_value
@@ -20,6 +19,7 @@ from orchestrator.core.facts.schema import make_schema
 from orchestrator.core.language.parts import Condition
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.language.types import Kind, Problem, Schema
+from orchestrator.core.rulebook.lint import fights, hasty, senseless
 from orchestrator.core.rulebook.types import (
     Action,
     Ask,
@@ -40,7 +40,28 @@ def load_rules(
     nodes: Collection[str] = (),
     commands: Collection[str] | None = None,
 ) -> RuleSet:
-    """The rules of all files that match the patterns; ``ConfigError`` with every problem.
+    """The rules of all files that match the patterns; ``ConfigError`` with every problem."""
+    checked = check_rules(patterns, nodes, commands)
+    if checked.rules is None:
+        raise ConfigError(checked.problems)
+    return checked.rules
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in rule files; each problem and warning begins with its place."""
+
+    rules: RuleSet | None  # None: there are problems
+    problems: list[str]
+    warnings: list[str]
+
+
+def check_rules(
+    patterns: Sequence[str | Path],
+    nodes: Collection[str] = (),
+    commands: Collection[str] | None = None,
+) -> Checked:
+    """All that can be said of the files that match the patterns. Never raises.
 
     With ``nodes`` and ``commands`` the names that rules use are checked as well.
     """
@@ -54,12 +75,9 @@ def load_rules(
         for path in files:
             loading.file(path)
     loading.check_names()
-    if loading.problems:
-        raise ConfigError(sorted_by_place(loading.problems))
-    try:
-        return RuleSet(tuple(loading.rules.values()))
-    except ValueError as error:
-        raise ConfigError([f"{next(iter(loading.rules.values())).where}: {error}"]) from error
+    loading.lint()
+    rules = loading.ruleset()
+    return Checked(rules, in_order(loading.problems), in_order(loading.warnings))
 
 
 @dataclass(slots=True)
@@ -68,6 +86,7 @@ class _Loading:
     context: dict[str, tuple[str, ...]]
     rules: dict[str, Rule] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)  # also of rules that were refused
     inhibitors: list[tuple[str, str]] = field(default_factory=list)  # (place, name)
 
@@ -113,6 +132,20 @@ class _Loading:
             if name not in self.names:
                 self.problems.append(f"{where}: no rule '{name}'{did_you_mean(name, self.names)}")
 
+    def lint(self) -> None:
+        """What only shows when all rules are known, or from a whole rule."""
+        rules = tuple(self.rules.values())
+        found = [*((rule, hasty(rule)) for rule in rules), *fights(rules)]
+        self.warnings += [f"{rule.where}: {says}" for rule, says in found if says]
+
+    def ruleset(self) -> RuleSet | None:
+        """All rules; None after a problem."""
+        try:
+            return None if self.problems else RuleSet(tuple(self.rules.values()))
+        except ValueError as error:
+            self.problems.append(f"{next(iter(self.rules.values())).where}: {error}")
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
@@ -126,6 +159,8 @@ class _Texts:
         problems: list[Problem] = []
         condition = compile_condition(text, self.loading.schema, problems)
         self._note((*self.place, key), problems)
+        if condition and (says := senseless(key, condition)):
+            self.loading.warnings.append(f"{self.source.at((*self.place, key))}: {says}")
         return condition
 
     def template(self, place: Place, text: str) -> Template:

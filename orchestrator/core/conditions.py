@@ -28,7 +28,9 @@ def compile_value(text: str, schema: Schema, problems: list[Problem]) -> Conditi
         return None
     windows, sources = frozenset(compiler.windows), frozenset(compiler.sources)
     terms = compiler.terms(parsed.tree)
-    return Condition(" ".join(text.split()), part.type, part.run, sources, windows, terms)
+    formula = compiler.formula(parsed.tree) if part.type.kind is Kind.BOOL else None
+    flat = " ".join(text.split())
+    return Condition(flat, part.type, part.run, sources, windows, terms, formula)
 
 
 def compile_condition(text: str, schema: Schema, problems: list[Problem]) -> Condition | None:

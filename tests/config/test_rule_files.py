@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import load_rules
+from orchestrator.config import check_rules, load_rules
+from orchestrator.config.problems import with_excerpt
 from orchestrator.errors import ConfigError
 from tests.core.rule_lab import rules_of, write_rules
 
@@ -151,3 +152,17 @@ def test_the_content_hash_changes_with_the_rule(tmp_path: Path) -> None:
     first = rules_of(tmp_path, GOOD).rules[0]
     assert first.key == rules_of(tmp_path, GOOD + "\n# a comment\n").rules[0].key
     assert first.key != rules_of(tmp_path, GOOD.replace("10s", "11s")).rules[0].key
+
+
+def test_a_problem_is_shown_with_its_line_and_a_caret(tmp_path: Path) -> None:
+    path = write_rules(tmp_path, GOOD.replace("when: active", "when: actve", 1))
+    (problem,) = check_rules([path]).problems
+    said, line, caret = with_excerpt(problem).splitlines()
+    assert said == problem
+    assert line.strip() == 'when: actve.verdict == "dead"'
+    assert line[caret.index("^") :].startswith("actve")
+
+
+@pytest.mark.parametrize("problem", ["no place", "/none.yaml:1:1: x", __file__ + ":99999:1: x"])
+def test_a_problem_without_a_line_is_said_as_it_is(problem: str) -> None:
+    assert with_excerpt(problem) == problem

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from orchestrator.core.language import values
+from orchestrator.core.language.formula import formula_of
 from orchestrator.core.language.functions import FUNCTIONS
 from orchestrator.core.language.parts import Part, Refused, Term, Window
+from orchestrator.core.language.sense import Formula
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.language.text import Parsed
 from orchestrator.core.language.types import (
@@ -92,6 +94,11 @@ class Compiler:
         if len(parts) < len(nodes):
             raise Refused
         return parts
+
+    def formula(self, tree: ast.expr) -> Formula:
+        """What the compiled condition says, whatever the facts are."""
+        parts = {node: part for node, (part, _) in self._compiled.items()}
+        return formula_of(tree, self.parsed.segment, parts)
 
     def expect(self, node: ast.AST, part: Part, kind: Kind) -> None:
         if part.type.kind is not kind:

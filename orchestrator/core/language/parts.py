@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.core.language.sense import Formula
 from orchestrator.core.language.types import Attribute, Look, Record, Run, Type
 
 
@@ -49,6 +50,7 @@ class Condition:
     sources: frozenset[str]
     windows: frozenset[Window]
     terms: tuple[Term, ...]
+    formula: Formula | None = None  # of one that is true or false
 
     def __call__(self, look: Look) -> Any:
         return self.run(look)

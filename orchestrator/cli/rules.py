@@ -1,0 +1,63 @@
+"""``rules``: what authors of rules need before the service reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.codes import Exit
+from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain_all
+
+if TYPE_CHECKING:
+    from orchestrator.config import Checked
+
+app = typer.Typer(help="Rules: check them before the service reads them.", no_args_is_help=True)
+
+Files = Annotated[
+    list[str] | None, typer.Argument(help="Rule files; default: those of the configuration.")
+]
+
+
+@app.callback()
+def group() -> None:
+    """Rules: check them before the service reads them."""
+
+
+@app.command()
+def check(files: Files = None, config: Config = DEFAULT_CONFIG) -> None:
+    """Every error and warning, each with its place, its line and what to write instead.
+
+    Nodes and commands are checked where there is a configuration. Exit code 0: sound; 1: errors;
+    6: warnings only.
+    """
+    checked = _checked(files or [], config)
+    complain_all(checked.problems)
+    complain_all([f"{warning} (warning)" for warning in checked.warnings])
+    if checked.rules is None:
+        raise typer.Exit(Exit.FAILED)
+    count = len(checked.rules.rules)
+    print(f"{count} rule{'' if count == 1 else 's'}, no error, {_count(checked.warnings)}.")
+    if checked.warnings:
+        raise typer.Exit(Exit.WARNED)
+
+
+def _checked(files: list[str], config: Path) -> Checked:
+    from orchestrator.config import check_rules, load  # heavy: only here
+    from orchestrator.config.paths import shipped_rules
+    from orchestrator.errors import ConfigError
+
+    if not config.exists():
+        return check_rules(files or [shipped_rules()])
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        complain_all(error.problems)
+        raise typer.Exit(Exit.FAILED) from error
+    return check_rules(files or settings.rules, settings.nodes, settings.commands)
+
+
+def _count(warnings: list[str]) -> str:
+    many = {0: "no warning", 1: "1 warning"}
+    return many.get(len(warnings), f"{len(warnings)} warnings")
