@@ -230,6 +230,7 @@ def _compile(texts: _Texts, name: str, model: RuleModel, where: str) -> Rule | N
         description=model.description,
         fired=fired,
         cleared=cleared,
+        observe=model.mode == "observe",
         where=where,
     )
 

@@ -129,6 +129,7 @@ class RuleModel(Part):
     for_: Duration = Field(default=0.0, alias="for")
     clear_when: Expression | None = None
     clear_for: Duration = 0.0
+    mode: Literal["act", "observe"] = "act"
     unknown: OnUnknown = OnUnknown.HOLD
     limit: Annotated[Limit | None, BeforeValidator(_limit)] = None
     repeat: PositiveDuration | None = None
@@ -153,5 +154,8 @@ class RuleFile(Part):
 
 
 def as_written(model: Part) -> dict[str, Any]:
-    """Everything that makes the rule what it is, for its content hash."""
-    return model.model_dump(mode="json", by_alias=True)
+    """Everything that makes the rule what it is, for its content hash.
+
+    Without defaults, so that a key which a later version knows changes no rule that lacks it.
+    """
+    return model.model_dump(mode="json", by_alias=True, exclude_defaults=True)

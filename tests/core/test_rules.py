@@ -350,3 +350,18 @@ def test_explain_says_why_not_in_words(tmp_path: Path) -> None:
     play.run(4)
     assert "its timer stands still" in play.explain("dead")
     assert play.explain("daed") == "There is no rule 'daed'; did you mean 'dead'?"
+
+
+def test_a_rule_that_observes_marks_all_that_it_would_ask(tmp_path: Path) -> None:
+    text = with_keys(mode="observe", limit="1 per 1h", messages='{cleared: "it is over"}')
+    play = Play(rules_of(tmp_path, text.replace("[failover]", "[failover, notify]")))
+    play.verdict("pbx-a", Verdict.DEAD)
+    fired = play.step()
+    play.verdict("pbx-a", Verdict.HEALTHY)
+    cleared = play.run(1)
+    play.verdict("pbx-a", Verdict.DEAD)
+    limited = play.run(1)
+    assert asks(fired) == ["dead:failover", "dead:notify"]
+    assert asks(cleared) == asks(limited) == ["dead:notify"]
+    assert all(request.observed for request in (*fired, *cleared, *limited))
+    assert "mode: observe" in play.explain("dead")

@@ -85,6 +85,9 @@ def lift_hold(work: Work, sentence: str) -> str:
 def follow_rule(work: Work, request: Request) -> None:
     """Do what a rule asks, unless it is held or refused; then the notes say why."""
     by, args, held = f"rule {request.rule}", request.args, work.state.hold
+    if request.observed:
+        work.note(f"{by} only observes; it would {_would(request)}")
+        return
     if request.ask is Ask.NOTIFY:
         work.tell(
             Severity(str(args.get("severity", Severity.WARNING))),
@@ -113,6 +116,12 @@ def follow_rule(work: Work, request: Request) -> None:
         work.note(f"{by} holds: {request.reason}")
     else:
         _act(work, request, by)
+
+
+def _would(request: Request) -> str:
+    if request.ask is Ask.NOTIFY:
+        return f"tell people: {request.args.get('title', request.rule)}: {request.args.get('text')}"
+    return f"ask for {request.ask}: {request.reason}"
 
 
 def _act(work: Work, request: Request, by: str) -> None:

@@ -14,6 +14,7 @@ from orchestrator.core.rulebook.windows import sample
 from orchestrator.core.rules import RuleSet, states_of, windows_of
 from orchestrator.core.state import Pair, Policy
 
+_OBSERVES = " It only says what it would ask for (mode: observe)."
 _UNKNOWN = {
     OnUnknown.HOLD: "while it is unknown nothing changes and its timers stand still",
     OnUnknown.FIRE: "unknown counts as true in this rule",
@@ -36,7 +37,7 @@ def explain(
 
 
 def _explain(rule: Rule, state: RuleState, look: Look) -> Iterator[str]:
-    yield f"{rule.name}: {_phase(rule, state, look)}"
+    yield f"{rule.name}: {_phase(rule, state, look)}{_OBSERVES if rule.observe else ''}"
     value = rule.when.run(look)
     yield f"  when: {rule.when.text} is {TRUTH[value]}"
     yield from (f"    {line}" for line in explain_terms(rule.when, look))

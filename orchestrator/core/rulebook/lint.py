@@ -63,7 +63,9 @@ def _shared(away: Rule, back: Rule) -> str:
 
 
 def _moves(rule: Rule) -> set[Ask]:
-    return {action.ask for action in rule.do if isinstance(action, AskMove)} & MOVES
+    """What it really asks for: a rule that only observes moves nothing."""
+    asks = {action.ask for action in rule.do if isinstance(action, AskMove)} & MOVES
+    return set() if rule.observe else asks
 
 
 def _facts(condition: Condition) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from immutables import Map
 
 from orchestrator.core.language.durations import say_duration
@@ -24,6 +26,11 @@ from orchestrator.core.words import Severity
 
 def requests_of(rule: Rule, change: Change, look: Look) -> list[Request]:
     """The requests of this change; none where the rule has nothing to say."""
+    requests = _requests_of(rule, change, look)
+    return [replace(one, observed=True) for one in requests] if rule.observe else requests
+
+
+def _requests_of(rule: Rule, change: Change, look: Look) -> list[Request]:
     reason = reason_of(rule, look)
     if change is Change.LIMITED:
         return [_limited(rule, reason)]

@@ -50,6 +50,7 @@ class Request:
     ask: Ask
     reason: str  # a sentence with the values of the condition's terms
     args: Map[str, object] = field(default_factory=Map)
+    observed: bool = False  # of a rule that only says what it would ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Rule:
     description: str = ""
     fired: Template | None = None
     cleared: Template | None = None
+    observe: bool = False  # it says what it would ask for, and asks for nothing
     where: str = ""  # file:line:column
 
     @property
