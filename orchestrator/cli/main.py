@@ -95,6 +95,18 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
+def reload(config: Config = DEFAULT_CONFIG) -> None:
+    """Let the service read the rules anew: all of them, or none when there is any problem."""
+    with service(config) as client:
+        answer = client.ask("reload")
+        complain_all(answer.get("problems", []))
+        if not answer["ok"]:
+            complain(answer["says"])
+            raise typer.Exit(Exit.REFUSED)
+        print(answer["says"])
+
+
+@app.command()
 def status(
     config: Config = DEFAULT_CONFIG,
     watch: Annotated[bool, typer.Option("--watch", help="Live, until Ctrl-C.")] = False,

@@ -30,6 +30,7 @@ from orchestrator.core.events import (
     PictureLost,
     ProbeRequested,
     ReleaseRequested,
+    RulesReloaded,
     Tick,
 )
 from orchestrator.core.machine.learning import learn
@@ -46,7 +47,7 @@ from orchestrator.core.words import Phase
 
 _OPERATORS = (
     MoveRequested, AbortRequested, ExtendRequested, HoldRequested, ReleaseRequested,
-    ProbeRequested,
+    ProbeRequested, RulesReloaded,
 )  # fmt: skip
 _CORE = (Tick, Observed, PictureLost, AddressSeen, CommandDone, LegSeen, PhoneProbed, *_OPERATORS)
 

@@ -24,6 +24,7 @@ from orchestrator.core.happenings.orders import MoveRequested as MoveRequested
 from orchestrator.core.happenings.orders import OperatorEvent as OperatorEvent
 from orchestrator.core.happenings.orders import ProbeRequested as ProbeRequested
 from orchestrator.core.happenings.orders import ReleaseRequested as ReleaseRequested
+from orchestrator.core.happenings.orders import RulesReloaded as RulesReloaded
 from orchestrator.core.words import (
     ChannelState,
     ContactStatus,

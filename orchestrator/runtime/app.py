@@ -29,6 +29,7 @@ from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.ports import Source
+from orchestrator.runtime.reloading import Reloading
 from orchestrator.runtime.sd_notify import sd_notify, watchdog_s
 from orchestrator.runtime.wiring import wire
 
@@ -75,7 +76,7 @@ def serve(config: Path) -> bool:
     with logging_to_stderr():
         try:
             settings = load(config)
-            asyncio.run(Service(settings).run())
+            asyncio.run(Service(config, settings).run())
         except OrchestratorError as error:
             for line in str(error).splitlines():
                 log.critical("%s", line)
@@ -86,7 +87,7 @@ def serve(config: Path) -> bool:
 class Service:
     """Everything that runs, for one pair."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, config: Path, settings: Settings) -> None:
         """Read rules and journal. Raises what ``errors`` has for each."""
         self._settings = settings
         self._clock = Clock()
@@ -102,6 +103,7 @@ class Service:
             durable=to_json,
             tick_s=policy.tick_s,
         )
+        self._reloading = Reloading(config, settings, engine, self._loop)
         wiring = wire(settings, policy, self._loop.put)
         self._sources = wiring.sources
         self._executor = Executor(wiring.ports, self._loop.put)
@@ -111,7 +113,8 @@ class Service:
             loop=self._loop,
             journal=self._journal,
             clock=self._clock,
-            explain=lambda state, now, rule: _explain(engine, state, now, rule),
+            explain=lambda state, now, rule: _explain(self._reloading.engine, state, now, rule),
+            reload=self._reloading.reload,
         )
         self._control = ControlServer(settings.control_socket, desk)
 
@@ -139,6 +142,7 @@ class Service:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
         await self._control.start()
         tasks = [asyncio.create_task(_keep_running(*source)) for source in self._sources]
         tasks.append(asyncio.create_task(self._loop.run()))
@@ -155,6 +159,10 @@ class Service:
         finally:
             sd_notify("STOPPING=1")
             await self._end(tasks)
+
+    def _hung_up(self) -> None:
+        """SIGHUP; what comes of it is in the log."""
+        self._reload = asyncio.create_task(self._reloading.reload("SIGHUP"))
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
         log.info("Stopping. Nothing is moved by that; the nodes stay as they are.")

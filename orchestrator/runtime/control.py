@@ -83,6 +83,8 @@ class ControlServer:
             elif request.get("do") == "watch":
                 await self._watch(reader, writer)
                 return
+            elif request.get("do") == "reload":
+                await _send(writer, await self._desk.reload(by))
             else:
                 await _send(writer, self._answer(request, by))
 

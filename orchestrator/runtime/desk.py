@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from orchestrator import __version__
@@ -27,6 +27,7 @@ from orchestrator.runtime.standby import phones
 from orchestrator.runtime.status import status
 
 Explain = Callable[[Pair, float, str], list[str]]
+Reload = Callable[[str], Awaitable[dict[str, Any]]]
 
 _MOVES = {
     "switchover": MoveKind.SWITCHOVER,
@@ -111,12 +112,14 @@ class Desk:
         journal: Journal,
         clock: Clock,
         explain: Explain,
+        reload: Reload,
     ) -> None:
         self._pair = pair
         self._policy = policy
         self._journal = journal
         self._clock = clock
         self._explain = explain
+        self.reload = reload
         self._started_at = clock.now()
         self.loop = loop
 

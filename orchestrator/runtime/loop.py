@@ -135,6 +135,10 @@ class Loop:
         self._dropped[event.node] += 1
         return isinstance(event, _MAY_BE_LOST)
 
+    def use(self, core: Core) -> None:
+        """Let this core decide from the next step on."""
+        self._core = core
+
     def ask(self, event: Event) -> Pair:
         """Let the core decide on an operator's order now; returns the state after it."""
         self._queue.append(event)

@@ -215,3 +215,16 @@ def test_metrics_are_what_prometheus_reads(config: Path, warm: Service) -> None:
     assert {s.labels["node"]: s.value for s in active} == {"pbx-a": 1.0, "pbx-b": 0.0}
     ready = families["asterisk_orchestrator_standby_phones_ready"].samples
     assert [(s.labels["standby"], s.value) for s in ready] == [("pbx-b", 2.0)]
+
+
+def test_reload_says_what_changed(config: Path, service: Service) -> None:
+    done = cli(config, "reload")
+    assert (done.returncode, done.stderr) == (Exit.OK, "")
+    assert "rules reloaded by " in done.stdout and "7 as before" in done.stdout
+
+
+def test_a_refused_reload_names_every_problem(config: Path, service: Service) -> None:
+    service.problems = ["rules.yaml:1:1: unknown key 'whn'", "rules.yaml:2:1: empty"]
+    done = cli(config, "reload")
+    assert (done.returncode, done.stdout) == (Exit.REFUSED, "")
+    assert done.stderr.splitlines() == [*service.problems, "Nothing was changed."]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.cli.client import Client, NotRunning, control_socket
 from orchestrator.simulator.lab import Lab
@@ -161,3 +162,38 @@ def test_a_sound_configuration_is_said_to_be(lab: Lab) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "is sound" in done.stdout
+
+
+def test_rules_are_read_anew_all_or_none(lab: Lab, tmp_path: Path) -> None:
+    rules = tmp_path / "mine.yaml"
+    kept = "  kept: {when: active.calls >= 0, for: 1h, do: [notify]}\n"
+    rules.write_text(f"rules:\n{kept}  other: {{when: pair.held, do: [notify]}}\n")
+    settings = yaml.safe_load(lab.config_path.read_text())
+    lab.config_path.write_text(yaml.safe_dump({**settings, "rules": [str(rules)]}))
+    with Process(lab) as service:
+        service.until(steady("pbx-a"))
+        pending = [
+            line for line in service.ask("explain", rule="kept")["lines"] if "of 1 h" in line
+        ]
+        assert pending, "its timer runs"
+
+        rules.write_text(f"rules:\n{kept}  other: {{whn: pair.held, do: [notify]}}\n")
+        refused = service.ask("reload")
+        assert not refused["ok"] and "stay in force" in refused["says"]
+        assert any(f"{rules}:3:11: unknown key 'whn'" in line for line in refused["problems"])
+        assert "does not fire" in service.ask("explain", rule="other")["lines"][0]
+
+        time.sleep(1)
+        rules.write_text(f"rules:\n{kept}  third: {{when: pair.held, do: [notify]}}\n")
+        changed = {**settings, "rules": [str(rules)], "silence": "3s"}
+        lab.config_path.write_text(yaml.safe_dump(changed))
+        service.process.send_signal(signal.SIGHUP)
+        told = (
+            "rules reloaded by SIGHUP: new: third; gone: other; 1 as before."
+            " Not used before a restart: what was changed in silence"
+        )
+        service.until(lambda s: told in s["notes"])
+        assert told in [line["text"] for line in service.ask("history", limit=100)["lines"]]
+        assert "does not fire" in service.ask("explain", rule="third")["lines"][0]
+        line = service.ask("explain", rule="kept")["lines"][0]
+        assert "held for 0" not in line and " ms of 1 h" not in line, "its timer went on"

@@ -64,6 +64,14 @@ class ProbeRequested:
     endpoints: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RulesReloaded:
+    """Other rules are in force from this step on."""
+
+    by: str
+    changes: str  # in words
+
+
 OperatorEvent: TypeAlias = (
     MoveRequested
     | AbortRequested
@@ -71,4 +79,5 @@ OperatorEvent: TypeAlias = (
     | HoldRequested
     | ReleaseRequested
     | ProbeRequested
+    | RulesReloaded
 )

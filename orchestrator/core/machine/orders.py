@@ -12,6 +12,7 @@ from orchestrator.core.events import (
     OperatorEvent,
     ProbeRequested,
     ReleaseRequested,
+    RulesReloaded,
 )
 from orchestrator.core.machine.work import Work
 from orchestrator.core.rulebook.types import Ask, Request
@@ -39,6 +40,8 @@ def obey(work: Work, order: OperatorEvent) -> None:
         accepted, sentence = hold(work, order)
     elif isinstance(order, ProbeRequested):
         accepted, sentence = evacuation.probe(work, order)
+    elif isinstance(order, RulesReloaded):
+        accepted, sentence = True, f"rules reloaded by {order.by}: {order.changes}"
     else:
         accepted, sentence = release(work, order)
     work.answer(order, accepted, sentence)
