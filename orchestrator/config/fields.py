@@ -23,6 +23,7 @@ from pydantic import (
 from orchestrator.core.language.durations import parse_duration
 from orchestrator.core.language.hours import parse_hours
 from orchestrator.core.language.suggest import did_you_mean
+from orchestrator.core.rulebook.types import Limit
 
 OBJECT_NAME: Final = re.compile(r"[A-Za-z0-9_.+@-]{1,79}")
 
@@ -138,6 +139,13 @@ def _zone(value: object) -> object:
         raise ValueError(f"unknown time zone '{value}'{hint}") from error
 
 
+def _limit(value: object) -> Limit:
+    match = re.fullmatch(r"(\d{1,4}) per (.+)", value.strip()) if isinstance(value, str) else None
+    if not match or int(match[1]) < 1:
+        raise ValueError("write how often in which time: 2 per 1h")
+    return Limit(int(match[1]), parse_duration(match[2]))
+
+
 def _hours(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError('hours are expected as text: "22:00-06:00"')
@@ -157,5 +165,6 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 AddressWithPrefix: TypeAlias = Annotated[str, AfterValidator(_interface)]
 Zone: TypeAlias = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Hours: TypeAlias = Annotated[tuple[int, int], BeforeValidator(_hours)]
+Often: TypeAlias = Annotated[Limit, BeforeValidator(_limit)]
 Port: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Argv: TypeAlias = Annotated[tuple[Text, ...], Field(min_length=1)]

@@ -41,6 +41,8 @@ def make_policy(settings: Settings) -> Policy:
         proceed_when_fencing_fails=fencing.if_it_fails == "proceed",
         promote_hook="promote" if settings.hooks.promote else "",
         demote_hook="demote" if settings.hooks.demote else "",
+        automatic_moves=settings.automatic_moves.times,
+        automatic_within_s=settings.automatic_moves.within_s,
         timezone=settings.timezone,
         failback=_failback(settings),
         mirror=_mirror(settings),

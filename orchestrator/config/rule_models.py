@@ -8,22 +8,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from orchestrator.config.fields import Duration, ObjectName, Part, PositiveDuration, Text
-from orchestrator.core.language.durations import parse_duration
+from orchestrator.config.fields import Duration, ObjectName, Often, Part, PositiveDuration, Text
 from orchestrator.core.language.suggest import did_you_mean
-from orchestrator.core.rulebook.types import Limit, OnUnknown
+from orchestrator.core.rulebook.types import OnUnknown
 from orchestrator.core.words import Severity
 
 LONGEST_TEXT: Final = 4000
 Expression = Annotated[str, Field(strict=True)]
 Words = Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_TEXT)]
-
-
-def _limit(value: object) -> Limit:
-    match = re.fullmatch(r"(\d{1,4}) per (.+)", value.strip()) if isinstance(value, str) else None
-    if not match or int(match[1]) < 1:
-        raise ValueError("write how often in which time: 2 per 1h")
-    return Limit(int(match[1]), parse_duration(match[2]))
 
 
 def _known_node(name: str, info: ValidationInfo) -> str:
@@ -131,7 +123,7 @@ class RuleModel(Part):
     clear_for: Duration = 0.0
     mode: Literal["act", "observe"] = "act"
     unknown: OnUnknown = OnUnknown.HOLD
-    limit: Annotated[Limit | None, BeforeValidator(_limit)] = None
+    limit: Often | None = None
     repeat: PositiveDuration | None = None
     inhibited_by: tuple[ObjectName, ...] = ()
     severity: Severity = Severity.WARNING

@@ -22,6 +22,7 @@ from orchestrator.config.fields import (
     Hours,
     LocalPath,
     ObjectName,
+    Often,
     Part,
     Port,
     PositiveDuration,
@@ -35,6 +36,7 @@ from orchestrator.config.policy import make_policy
 from orchestrator.config.warm import Evacuation, MirrorOrNot, MirrorSettings
 from orchestrator.core.language.hours import WEEKDAYS
 from orchestrator.core.language.suggest import did_you_mean
+from orchestrator.core.rulebook.types import Limit
 from orchestrator.core.state import Policy
 from orchestrator.core.words import AtDeadline, DrainMode, FenceMethod, Severity
 
@@ -176,6 +178,7 @@ class Settings(Part):
     hooks: Hooks = Hooks()
     commands: dict[ObjectName, Argv] = Field(default_factory=dict)
     failback: Failback | None = None
+    automatic_moves: Often = Limit(2, 3600.0)
     rules: tuple[RulePattern, ...] = Field(default_factory=lambda: (shipped_rules(),))
     notify: tuple[NotifySettings, ...] = ()
 

@@ -66,6 +66,7 @@ class Durable:
     hold: Hold | None = None
     move: Move | None = None
     history: tuple[MoveReport, ...] = ()
+    forgiven_at: float = 0.0
     next_command: int = 1
     next_move: int = 1
     waiting: Waiting | None = None
@@ -96,6 +97,7 @@ class Durable:
             hold=self.hold,
             move=move,
             history=self.history,
+            forgiven_at=self.forgiven_at,
             next_command=self.next_command,
             next_move=self.next_move,
             waiting=self.waiting,
@@ -117,6 +119,7 @@ def to_json(state: Pair) -> dict[str, object]:
         "hold": _plain(state.hold),
         "move": _plain(state.move),
         "history": [_plain(report) for report in state.history],
+        "forgiven_at": state.forgiven_at,
         "next_command": state.next_command,
         "next_move": state.next_move,
         "waiting": _plain(state.waiting),
@@ -142,6 +145,7 @@ def from_json(data: Mapping[str, Any]) -> Durable:
         hold=Hold(**data["hold"]) if data["hold"] else None,
         move=_move(data["move"]),
         history=tuple(MoveReport(**_typed(report)) for report in data["history"]),
+        forgiven_at=data.get("forgiven_at", 0.0),
         next_command=data["next_command"],
         next_move=data["next_move"],
         waiting=(

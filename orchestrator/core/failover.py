@@ -12,7 +12,7 @@ from immutables import Map
 from orchestrator.core import evacuation
 from orchestrator.core.events import MoveRequested
 from orchestrator.core.machine.drain import calls_on
-from orchestrator.core.machine.gates import refusal, target_of
+from orchestrator.core.machine.gates import by_a_rule, flapping, refusal, target_of
 from orchestrator.core.machine.moves import PHASES, fate
 from orchestrator.core.machine.phases import Ending, Result, Row, plan_of, row_for
 from orchestrator.core.machine.work import Outcome, Work
@@ -24,16 +24,14 @@ MAX_TURNS = 3  # forward, back and forward again; then a human decides
 HISTORY_KEPT = 50
 
 
-def automatic(request: MoveRequested) -> bool:
-    """Rules ask under their own name; people ask as ``operator NAME``."""
-    return not request.by.startswith("operator")
-
-
 def begin(work: Work, request: MoveRequested) -> tuple[bool, str]:
     """Start the move, or say why not. A rule's failover that must wait is kept and tried again."""
-    why = refusal(work, request, automatic(request))
+    automatic = by_a_rule(request.by)
+    why = refusal(work, request, automatic)
+    if not why and automatic and (why := flapping(work)):
+        call_human(work, f"{request.by} asked for a {request.kind} ({request.reason}), but {why}")
     if why:
-        if automatic(request) and request.kind is MoveKind.FAILOVER and work.state.active:
+        if automatic and request.kind is MoveKind.FAILOVER and work.state.active:
             _keep(work, request, why)
         return False, f"{request.kind} not begun: {why}"
     state, new = work.state, target_of(work, request)

@@ -86,6 +86,8 @@ class Policy:
     proceed_when_fencing_fails: bool = False
     promote_hook: str = ""  # configured command run on the new active when completing
     demote_hook: str = ""
+    automatic_moves: int = 2  # that rules may begin within the next; then a human decides
+    automatic_within_s: float = 3600.0
     timezone: tzinfo = UTC  # of hours and weekdays in rules
     failback: FailbackPolicy | None = None  # None: never by itself
     mirror: MirrorPolicy | None = None  # None: nothing is mirrored

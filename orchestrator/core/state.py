@@ -238,6 +238,7 @@ class Pair:
     hold: Hold | None = None
     move: Move | None = None
     history: tuple[MoveReport, ...] = ()
+    forgiven_at: float = 0.0  # automatic moves before are not counted any more: a hold was lifted
     next_command: int = 1
     next_move: int = 1
     rules: RuleMemory = field(default_factory=Map)

@@ -35,6 +35,7 @@ from orchestrator.core.mirroring.memory import ledger_changes
 from orchestrator.core.state import Pair
 from orchestrator.errors import JournalError
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.decided import DECIDED_ON_NODES, decided
 from orchestrator.runtime.describe import describe
 from orchestrator.runtime.journal import Entry, Intent, Journal, Line, Result
 from orchestrator.runtime.story import tell
@@ -57,13 +58,7 @@ _CHANGES_STATE = (
     | QueueCallerSeen
 )
 _MAY_BE_LOST = DialSeen | AuthSeen  # counts a little wrong; the next comparison tells the rest
-# Command ids that no intent was written for may be used again: nothing was done under them.
-_DURABLE_FIELDS = ("phase", "active", "epoch", "hold", "move", "history", "next_move", "habits")
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
-
-# What the core remembers on a node of its own commands; void when those were not carried out.
-_DECIDED_ON_NODES = ("adding", "added", "drain_flag", "maintenance", "cross_paused")
-_DURABLE_ON_NODES = ("could_serve", *_DECIDED_ON_NODES)
 
 
 class Core(Protocol):
@@ -230,7 +225,7 @@ class Loop:
         self._say_trouble(why)
         nodes = after.nodes
         for name, node in nodes.items():
-            undecided = {key: getattr(before.nodes[name], key) for key in _DECIDED_ON_NODES}
+            undecided = {key: getattr(before.nodes[name], key) for key in DECIDED_ON_NODES}
             nodes = nodes.set(name, replace(node, **undecided))
         self.state = replace(before, nodes=nodes, now=after.now, lived_s=after.lived_s)
         self._kept = [event for event in batch if isinstance(event, CommandDone)]
@@ -262,7 +257,7 @@ class Loop:
         ledgers = before.mirror.ledger, after.mirror.ledger
         mirrored, unmirrored = ledger_changes(*ledgers)
         state = None
-        if intents or _decided(before, after) or self._rules_are_due(after, now):
+        if intents or decided(before, after) or self._rules_are_due(after, now):
             state = self._durable(after)
         self._journal.write(
             now, Entry(after.epoch, state, intents, results, lines, mirrored, unmirrored)
@@ -279,21 +274,3 @@ class Loop:
 def _is_quiet(before: Pair, done: CommandDone) -> bool:
     asked = before.asked.get(done.command_id)
     return asked is not None and isinstance(asked.command, Quiet)
-
-
-def _decided(before: Pair, after: Pair) -> bool:
-    """Whether anything changed that must be on disk before we act on it."""
-    if any(_differ(before, after, name) for name in _DURABLE_FIELDS):
-        return True
-    if before.nodes is after.nodes:
-        return False
-    return any(
-        _differ(before.nodes[name], node, key)
-        for name, node in after.nodes.items()
-        for key in _DURABLE_ON_NODES
-    )
-
-
-def _differ(before: object, after: object, name: str) -> bool:
-    old, new = getattr(before, name), getattr(after, name)
-    return old is not new and old != new

@@ -33,6 +33,7 @@ service:
   test_call: {{to: "601"}}
 drain: {{mode: overlap, deadline: 2m, at_deadline: abort}}
 fencing: {{dead: [address], hung: [address, kill], unreachable: [isolation]}}
+automatic_moves: 1000 per 1h
 rules: ["{project}/rules/*.yaml"]
 """
 

@@ -42,6 +42,7 @@ def make_policy(
         "trunks": (TrunkPolicy("trunk-reg", "trunk"),),
         "silence_s": 1.0, "stale_s": 3.0, "tick_s": 0.1, "learning_s": 2.0,
         "step_timeout_s": 2.0, "trunk_timeout_s": 3.0, "verify_timeout_s": 1.0,
+        "automatic_moves": 1000,
         "drain_mode": mode, "drain_deadline_s": 10.0, "at_deadline": at_deadline,
     }  # fmt: skip
     return Policy(**{**values, **changes})  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.events import MoveRequested
+from orchestrator.core.language.durations import say_duration
 from orchestrator.core.language.hours import say_hours, within
 from orchestrator.core.machine.work import Work
 from orchestrator.core.readiness import missing
@@ -26,6 +27,27 @@ def refusal(work: Work, request: MoveRequested, automatic: bool) -> str:
         or _by_evacuation(work, request)
         or _by_hours(work, request)
         or _by_health(work, request)
+    )
+
+
+def by_a_rule(by: str) -> bool:
+    """Rules ask under their own name; people ask as ``operator NAME``."""
+    return not by.startswith("operator")
+
+
+def flapping(work: Work) -> str:
+    """Why one more move that nobody ordered would be one too many; empty: it may begin."""
+    most, within_s = work.policy.automatic_moves, work.policy.automatic_within_s
+    since = max(work.now - within_s, work.state.forgiven_at)
+    moves = [m for m in work.state.history if m.started_at >= since and by_a_rule(m.by)]
+    if len(moves) < most:
+        return ""
+    listed = "; ".join(f"{m.kind} {m.number} by {m.by}: {m.outcome}" for m in moves[-most:])
+    return (
+        f"rules have moved {len(moves)} times within {say_duration(within_s)} already, and not more"
+        f" than {most} are allowed (automatic_moves): {listed}. Another one would be flapping, so"
+        " nothing was moved: find out why. Releasing lets rules move again; what you order yourself"
+        " (failover, switchover) is never counted"
     )
 
 

@@ -78,7 +78,7 @@ def end_hold_in_time(work: Work) -> None:
 
 def lift_hold(work: Work, sentence: str) -> str:
     """Decide again; first who is active, where that is not known. Returns what to say."""
-    work.set(hold=None)
+    work.set(hold=None, forgiven_at=work.now)
     if work.state.active or work.state.move is not None:
         return sentence
     work.set(phase=Phase.LEARNING, phase_since=work.now, learning_lived_s=work.state.lived_s)
