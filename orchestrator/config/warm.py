@@ -48,6 +48,8 @@ _VARIABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,78}")
 _FAMILY: Final = re.compile(r"[A-Za-z0-9_.-]{1,79}")
 SHORTEST_COMPARISON_S: Final = 1.0
 MOST_AT_ONCE: Final = 100
+SHORTEST_PATIENCE_S: Final = 1.0
+LONGEST_PATIENCE_S: Final = 8.0  # the dialplan of the new node waits 10 s for a call's other leg
 
 
 def _family(value: str) -> str:
@@ -85,6 +87,15 @@ def _variable(value: str) -> str:
     raise ValueError(f"'{value}' is no name of a channel variable (functions cannot travel){hint}")
 
 
+def _patient(value: float) -> float:
+    if not SHORTEST_PATIENCE_S <= value <= LONGEST_PATIENCE_S:
+        raise ValueError(
+            f"from {SHORTEST_PATIENCE_S:g}s to {LONGEST_PATIENCE_S:g}s: a phone needs a moment to"
+            " move, and the dialplan waits 10 s for the other leg"
+        )
+    return value
+
+
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_AT_ONCE:
         raise ValueError(f"a number of calls from 1 to {MOST_AT_ONCE} is expected")
@@ -120,7 +131,7 @@ class EvacuationSettings(Part):
     variables: tuple[Annotated[Text, AfterValidator(_variable)], ...] = ()
     others: Literal["wait", "link"] = "wait"
     at_once: Annotated[int, BeforeValidator(_count)] = 5
-    patience: PositiveDuration = 5.0
+    patience: Annotated[PositiveDuration, AfterValidator(_patient)] = 5.0
 
 
 MirrorOrNot = Annotated[MirrorSettings | None, BeforeValidator(_or_not)]

@@ -29,7 +29,7 @@ from orchestrator.core.policy import EvacuationPolicy
 from orchestrator.core.words import LegStep, Phase, ReferHabit
 
 # SIP codes by which a phone itself says that it does not do REFER; others may be the new node's
-_REFUSING = frozenset({400, 403, 405, 420, 488, 501, 603})
+_REFUSING = frozenset({400, 405, 420, 501, 603})
 
 
 def leg_seen(work: Work, event: LegSeen) -> None:
@@ -54,14 +54,14 @@ def leg_seen(work: Work, event: LegSeen) -> None:
 def _told(leg: CarriedLeg, event: LegSeen) -> CarriedLeg:
     """The leg after the event; who is joined says it for both."""
     if event.step is LegStep.JOINED:
-        leg = replace(leg, arrived=True)
+        leg = replace(leg, arrived=True, joined=True)
     elif event.step is LegStep.REJOINED:
         leg = replace(leg, step=event.step)
     if event.role is not leg.plan.role or event.step is LegStep.JOINED:
         return leg
     if event.step is LegStep.ARRIVED:
         return replace(leg, arrived=True, arrived_as=event.uniqueid, arrived_by=event.detail)
-    return replace(leg, step=event.step, detail=event.detail)
+    return replace(leg, step=event.step)
 
 
 def _declined(work: Work, call: CarriedCall, event: LegSeen) -> CarriedCall:

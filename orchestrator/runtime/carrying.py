@@ -118,6 +118,8 @@ def next_part(recording: str) -> str:
     """
     _, marker, below = recording.rpartition("/monitor/")
     path = PurePosixPath(below if marker else PurePosixPath(recording).name)
+    if ".." in path.parts:
+        path = PurePosixPath(path.name)
     found = re.fullmatch(r"(.*)-part(\d+)", path.stem)
     stem, number = (found[1], int(found[2]) + 1) if found else (path.stem, 2)
     name = path.with_name(f"{stem}-part{number}{path.suffix}")

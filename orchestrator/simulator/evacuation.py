@@ -19,8 +19,8 @@ from orchestrator.simulator.shapes import channel as channel_headers
 
 FAMILY = "orchestrator-evac"
 PEER = "peernode"
-LINK_S = 10.0
-CHALLENGED_S = 3.0
+LINK_S = 8.0
+CHALLENGED_S = 0.5
 TOGETHER_S = 10.0
 REJOIN_S = 3.0
 NOT_THE_PHONE, USED = 21, 22  # hang-up causes of those who are turned away

@@ -209,6 +209,7 @@ def test_contacts_are_mirrored_by_ari_only(config: Path) -> None:
         ("others: wait", "others: wiat", "wiat", "did you mean 'wait'?"),
         ("at_once: 5", "at_once: 0", "0", "from 1 to 100"),
         ("patience: 5s", "patience: 0", "0", "longer than 0"),
+        ("patience: 5s", "patience: 15s", "15s", "the dialplan waits 10 s"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place(

@@ -149,6 +149,7 @@ async def test_a_manifest_that_cannot_be_written_stops_no_call(
     [
         ("/var/spool/asterisk/monitor/2026/11/q-1.wav", "2026/11/q-1-part2.wav"),
         ("2026/q-1-part2.wav", "q-1-part3.wav"),
+        ("/s/monitor/../../../etc/x.wav", "x-part2.wav"),
         ("/elsewhere/b,c $(x).gsm", "b_c___x_-part2.gsm"),
     ],
 )

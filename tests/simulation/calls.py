@@ -33,7 +33,7 @@ TRUTHFUL = (GOOD, GOOD, GOOD, NAIVE, NAIVE, SHY, OTHER)
 LYING = (*TRUTHFUL, HALF, DEAF)
 LISTED = ("good*", "naive*", "shy*", "half-way*")
 LIARS = frozenset({HALF, DEAF})
-DEAF_S, ALONE_S, REJOIN_S, CHALLENGED_S = 32.0, 10.0, 3.0, 3.0
+DEAF_S, ALONE_S, REJOIN_S, CHALLENGED_S = 32.0, 10.0, 3.0, 0.5
 
 
 @dataclass(eq=False)

@@ -138,7 +138,9 @@ async def test_a_phone_that_shows_the_challenge_has_arrived_all_the_same(
     phones, channels = await pair.conversation("naive", "naive")
     await pair.carry(channels)
     here = await pair.steps(pair.site.listener)
-    assert here == {("first", "challenged", "401"), ("second", "challenged", "401")}
+    challenged = {("first", "challenged", "401"), ("second", "challenged", "401")}
+    # half a second later the old leg looks, and hears that the ticket was used
+    assert challenged <= here <= challenged | {("first", "moved", ""), ("second", "moved", "")}
     await until(lambda: not pair.site.node.pbx.channels)
     assert servers(phones[0]) == servers(phones[1]) == {pair.other.settings.address}
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.adapters.ami import wire
 from orchestrator.adapters.ami.protocol import Reply, refuse
-from orchestrator.adapters.ami.ticket import FAMILY, Facts, back, ticket
+from orchestrator.adapters.ami.ticket import FAMILY, WAY_BACK, Facts, back, ticket
 from orchestrator.core.commands import LegPlan
 from orchestrator.errors import ActionFailed
 
@@ -24,7 +24,7 @@ LINE_BYTES = 1000  # of one AMI header; Asterisk cuts at 1,024 (main/manager.c, 
 IDENTITY = (
     "CALLERID(num)", "CALLERID(name)", "CALLERID(pres)", "CONNECTEDLINE(num)",
     "CONNECTEDLINE(name)", "CHANNEL(language)", "CHANNEL(accountcode)", "CHANNEL(musicclass)",
-    "MIXMONITOR_FILENAME", "TRANSFER_CONTEXT",
+    "MIXMONITOR_FILENAME", "TRANSFER_CONTEXT", *WAY_BACK,
 )  # fmt: skip
 _GONE = re.compile(r"no such channel|does not exist|not up", re.IGNORECASE)
 
@@ -76,10 +76,12 @@ class Evacuations(ABC):
             refuse(reply, f"The ticket of a leg was not written on {self.node}")
 
     def _fits(self, key: str, entry: str) -> bool:
-        if len(f"Val: {entry}".encode()) <= LINE_BYTES:
+        whole = entry.isprintable() or not set(entry) & set("\r\n\0")
+        if whole and len(f"Val: {entry}".encode()) <= LINE_BYTES:
             return True
         name = entry.partition("=")[0] if key.startswith("line") else key
-        log.warning("%s: %s is too long to travel along with a call; left behind.", self.node, name)
+        why = "is too long" if whole else "has a line break, so it is not fit"
+        log.warning("%s: %s %s to travel along with a call; left behind.", self.node, name, why)
         return False
 
     # --- the old node ---
@@ -121,7 +123,7 @@ class Evacuations(ABC):
                     "CARRY": leg.carry.value,
                     "TOKEN": address,
                     "TO": to_address,
-                    "PARTNER": partner,
+                    "PARTNER": _as_pattern(partner),
                     "LINKING": "",
                     "CHALLENGED": "",
                     **back(leg, facts, version),
@@ -185,6 +187,11 @@ class Evacuations(ABC):
                 f"{extra}Priority": "1",
             }
         return await self.action(fields)
+
+
+def _as_pattern(channel: str) -> str:
+    """A channel's name for CHANNELS(), which takes a regular expression: +62811 has a plus."""
+    return re.sub(r"[.+*?]", r"[\g<0>]", channel)
 
 
 def _facts(raw: bytes) -> dict[str, str]:

@@ -11,6 +11,7 @@ from orchestrator.adapters.ami.ticket import FAMILY
 from orchestrator.core.events import LegSeen
 from orchestrator.core.words import LegStep, ReferHabit
 
+_OF_THE_NODE = {"403", "404", "488", "503"}  # more likely the node's answer than the phone's
 _SETTLING = {LegStep.ARRIVED, LegStep.DECLINED}
 
 
@@ -95,6 +96,11 @@ class Probes(Evacuations):
             return ReferHabit.IGNORES, f"answered, but did nothing with the REFER {last}".strip()
         if step.step is LegStep.ARRIVED:
             return ReferHabit.HONOURS, last
+        if step.detail in _OF_THE_NODE:
+            return None, (
+                f"its call to the one-time address ended with {step.detail}: look at the include of"
+                " evacuate-arrive in its context, at codecs and encryption"
+            )
         return ReferHabit.DECLINES, f"said {step.detail}"
 
     async def _channels_of(self, endpoint: str) -> list[str]:

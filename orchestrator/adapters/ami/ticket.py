@@ -31,7 +31,8 @@ _TRAVELS = {
     "var:CHANNEL(musicclass)": "CHANNEL(musicclass)",
     "linkedid": "CDR(userfield)",
 }
-_OURS = {"var:MIXMONITOR_FILENAME", *_TRAVELS}
+WAY_BACK = ("EVAC_CONTEXT", "EVAC_EXTEN", "EVAC_PRIORITY")
+_OURS = {"var:MIXMONITOR_FILENAME", *_TRAVELS, *(f"var:{name}" for name in WAY_BACK)}
 
 
 def ticket(call: str, leg: LegPlan, facts: Facts, now: float, version: str) -> dict[str, str]:
@@ -48,7 +49,7 @@ def ticket(call: str, leg: LegPlan, facts: Facts, now: float, version: str) -> d
         **back(leg, facts, version),
     }
     if leg.role is LegRole.SECOND:
-        ours |= {"QUEUE": leg.queue, "AGENT": re.sub(r"[,|]", " ", leg.agent)}
+        ours |= {"QUEUE": leg.queue, "AGENT": _plain(leg.agent)}
     lines += [f"EVAC_{name}={content}" for name, content in ours.items()]
     return {
         "call": call,
@@ -61,15 +62,24 @@ def ticket(call: str, leg: LegPlan, facts: Facts, now: float, version: str) -> d
 
 
 def back(leg: LegPlan, facts: Facts, version: str) -> dict[str, str]:
-    """Where the leg goes on when it is alone with the dialplan (EVAC_ variables)."""
+    """Where the leg goes on when it is alone with the dialplan (EVAC_ variables).
+
+    One that stands in the evacuation's own dialplan, since it was carried or sent before, goes on
+    where it came from in the site's.
+    """
+    carried_before = facts.get("context", "").startswith("evacuate")
     place = {
-        "CONTEXT": facts.get("context", ""),
-        "EXTEN": facts.get("exten", ""),
-        "PRIORITY": facts.get("priority", "1"),
+        name: facts.get(f"var:EVAC_{name}" if carried_before else name.lower(), otherwise)
+        for name, otherwise in (("CONTEXT", ""), ("EXTEN", ""), ("PRIORITY", "1"))
     }
     if leg.role is LegRole.WAITING:
         place["QUEUE_ARGUMENTS"] = _in_line(leg, facts, version)
     return place
+
+
+def _plain(name: str) -> str:
+    """As an argument of QueueLog(): what quotes or parts arguments there is left out."""
+    return re.sub(r'[,|"()\[\]\\]', " ", name).strip()
 
 
 def _in_line(leg: LegPlan, facts: Facts, version: str) -> str:

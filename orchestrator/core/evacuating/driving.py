@@ -23,7 +23,6 @@ from orchestrator.core.evacuating.records import (
 from orchestrator.core.evacuating.sending import key_of, order, send
 from orchestrator.core.evacuating.settling import (
     Place,
-    came_itself,
     fate_now,
     is_whole,
     looked_at,
@@ -76,8 +75,9 @@ def _follow(work: Work, call: CarriedCall, policy: EvacuationPolicy, known: bool
             settle(work, call, CallFate.STAYED, "the orchestrator was restarted meanwhile")
             return
         call = replace(call, since_lived_s=work.state.lived_s)
-    call = replace(call, refused=work.move.results.get(key_of(call)) or call.refused)
-    _honour(work, call, new)
+    result = work.move.results.get(key_of(call))
+    call = replace(call, sent=call.sent or result == "", refused=result or call.refused)
+    _honour(work, call)
     put(work, call)
     fate = fate_now(call, new)
     if fate is not None:
@@ -94,9 +94,11 @@ def _reason(call: CarriedCall, fate: CallFate) -> str:
     return "the other one never came" if fate is CallFate.LOST else call.why
 
 
-def _honour(work: Work, call: CarriedCall, new: Node) -> None:
+def _honour(work: Work, call: CarriedCall) -> None:
+    """By the dialplan's word only: a phone that is seen on the new node may just have called it."""
     for leg in call.legs:
-        if leg.user_agent and leg.arrived and came_itself(leg, new):
+        arrived = leg.arrived and leg.arrived_by == leg.plan.endpoint
+        if leg.user_agent and (arrived or leg.step is LegStep.MOVED):
             habits.learn(work, leg.user_agent, ReferHabit.HONOURS, leg.plan.endpoint)
 
 
@@ -150,7 +152,7 @@ def was_sent(work: Work, call: CarriedCall) -> bool:
 
     Where its result is not known, two legs that are in no bridge say so.
     """
-    if shows_itself(call) or work.move.results.get(key_of(call)) == "":
+    if call.sent or shows_itself(call):
         return True
     channels = work.node(work.move.from_node).channels
     here = [channels.get(leg.uniqueid) for leg in call.legs]
@@ -175,8 +177,7 @@ def _blame(work: Work, call: CarriedCall, new: Node) -> None:
     """Who was sent a REFER and has shown nothing since does not follow one."""
     for leg in call.legs:
         silent = leg.step is None and place_of(leg, new) is Place.OLD
-        taken = work.move.results.get(key_of(call)) == ""
-        if silent and leg.user_agent and taken and may_send(work):
+        if silent and leg.user_agent and call.sent and may_send(work):
             habits.learn(work, leg.user_agent, ReferHabit.IGNORES, leg.plan.endpoint)
 
 

@@ -34,8 +34,8 @@ class CarriedLeg:
     uniqueid: str  # of its channel on the old node
     user_agent: str = ""
     step: LegStep | None = None  # the last the old node told of it
-    detail: str = ""  # what was said with it: a SIP code
     arrived: bool = False  # the new node has it
+    joined: bool = False  # the new node said that it talks with the other one there
     arrived_as: str = ""  # its channel's uniqueid there, where it is known
     arrived_by: str = ""  # the endpoint it came by, where that was told
     gone: bool = False  # its channel on the old node has ended
@@ -54,6 +54,7 @@ class CarriedCall:
     tries: int = 0
     asked_at: float = 0.0  # epoch seconds
     since_lived_s: float = RESTARTED  # lived time when it was last sent or called back
+    sent: bool = False  # the old node said that the order was carried out
     refused: str = ""  # why the order to send it was not carried out, where that was said
     back: bool = False  # it was called back: nothing more is tried
     rescued: bool = False  # what was left of it was linked

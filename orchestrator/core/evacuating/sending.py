@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.core.commands import Evacuate
+from orchestrator.core.commands import Evacuate, LegPlan
 from orchestrator.core.evacuating import habits
 from orchestrator.core.evacuating.book import calls_of, put, under_way
 from orchestrator.core.evacuating.planner import CallPlan
 from orchestrator.core.evacuating.records import CallFate, CarriedCall, CarriedLeg
 from orchestrator.core.machine.work import Work
 from orchestrator.core.policy import EvacuationPolicy
+from orchestrator.core.words import LegRole
 
 
 def key_of(call: CarriedCall) -> str:
@@ -53,7 +54,12 @@ def order(work: Work, call: CarriedCall, legs: tuple[CarriedLeg, ...], key: str)
 
 
 def _must_wait(work: Work, plan: CallPlan) -> bool:
-    """Of phones that were never seen to follow, one call goes first: it may be lost."""
+    """Of phones that were never seen to follow, one call goes first: it may be lost.
+
+    Callers who wait in a queue go one after the other: two at once could change places.
+    """
+    if any(_waits_in(leg.plan) & _waiting_on_the_way(work) for leg in plan.legs):
+        return True
     mine = {
         leg.user_agent
         for leg in plan.legs
@@ -61,6 +67,15 @@ def _must_wait(work: Work, plan: CallPlan) -> bool:
     }
     others = {leg.user_agent for call in under_way(work.move) for leg in call.legs}
     return bool(mine & others)
+
+
+def _waits_in(leg: LegPlan) -> set[str]:
+    return {leg.queue} if leg.role is LegRole.WAITING else set()
+
+
+def _waiting_on_the_way(work: Work) -> set[str]:
+    legs = (leg.plan for call in under_way(work.move) for leg in call.legs)
+    return set[str]().union(*(_waits_in(leg) for leg in legs))
 
 
 def _begin(work: Work, plan: CallPlan, known: CarriedCall | None) -> None:

@@ -58,7 +58,7 @@ def place_of(leg: CarriedLeg, new: Node) -> Place:
         return Place.NEW if leg.arrived else Place.GONE
     if leg.arrived and came_itself(leg, new):
         return Place.CROSSING
-    if leg.step is LegStep.LINKED or leg.arrived:
+    if leg.step is LegStep.LINKED or leg.joined:
         return Place.LINKED
     return Place.BACK if leg.step is LegStep.REJOINED else Place.OLD
 

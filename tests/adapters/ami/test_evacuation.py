@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -243,3 +244,44 @@ async def test_a_phone_that_says_nothing_ignores_unless_it_never_answered(
         learned, _ = await client.probe_phone("1001", "5ec7e7", "10.0.0.1:5060", 0.3)
     assert learned is habit
     assert fake.count("Hangup") == up
+
+
+def lines_of(leg: LegPlan, facts: dict[str, str]) -> list[str]:
+    keys = ticket("c1", leg, facts, 0.0, "22.1")
+    return [keys[f"line{n}"] for n in range(1, int(keys["lines"]) + 1)]
+
+
+def test_a_leg_that_was_carried_before_goes_on_where_it_came_from_in_the_sites_dialplan() -> None:
+    facts = {
+        "context": "evacuate-join", "exten": "waiting", "priority": "4",
+        "application": "Queue", "data": "support,t,,,300,,,,,2",
+        "var:EVAC_CONTEXT": "from-customers", "var:EVAC_EXTEN": "600", "var:EVAC_PRIORITY": "7",
+    }  # fmt: skip
+    lines = lines_of(WAITING, facts)
+    assert lines.count("EVAC_CONTEXT=from-customers") == 1
+    assert {"EVAC_EXTEN=600", "EVAC_PRIORITY=7"} <= set(lines)
+    assert "EVAC_QUEUE_ARGUMENTS=support,t,,,300,,,,3" in lines
+
+
+def test_an_old_way_back_is_not_taken_for_that_of_a_call_in_the_sites_dialplan() -> None:
+    here = {"context": "serve", "exten": "601", "priority": "2"}
+    lines = lines_of(FIRST, {**here, "var:EVAC_CONTEXT": "old", "var:EVAC_EXTEN": "1"})
+    assert {"EVAC_CONTEXT=serve", "EVAC_EXTEN=601"} <= set(lines)
+    assert not any("=old" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["Smith (night", 'Tom "T', "Bob \\", "A|B, C [x]"])
+def test_an_agents_name_parts_no_arguments(name: str) -> None:
+    said = next(
+        line for line in lines_of(replace(SECOND, agent=name), {}) if line.startswith("EVAC_AGENT=")
+    )
+    assert not set(said) & set('",|()[]\\')
+
+
+async def test_a_value_with_a_line_break_stays_behind_and_is_named(
+    fake: FakeAmi, client: AmiClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = {"var:NOTE": "one\r\ntwo", "var:SHORT": "s"}
+    await client.write_ticket("5ec7e7", "c1", FIRST, facts)
+    assert "NOTE has a line break" in caplog.text
+    assert "SHORT=s" in written(fake).values()

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from orchestrator.core import durable, evacuation
+from orchestrator.core.evacuating.book import under_way
 from orchestrator.core.events import (
     AbortRequested,
     HoldRequested,
@@ -141,9 +142,24 @@ def test_callers_who_wait_keep_their_places_in_line() -> None:
     player.run(0.2)
     before = list(calls.line.at["pbx-a"])
     player.order(NOW)
-    player.run(6.0)
+    for _ in range(120):
+        player.run(0.05)
+        on_the_way = under_way(player.state.move) if player.state.move else ()
+        assert len(on_the_way) <= 1, "two at once could change places"
     assert player.state.active == "pbx-b"
     assert (calls.line.at["pbx-a"], calls.line.at["pbx-b"]) == ([], before)
+
+
+def test_a_leg_alone_that_was_sent_is_called_back_when_the_move_turns() -> None:
+    player = make()
+    one = talk(player, HALF)
+    player.order(NOW)
+    player.run(0.6)
+    assert lines(player, "asked: Evacuate") and not lines(player, "asked: Rejoin")
+    player.order(AbortRequested(BY))
+    player.run(5.0)
+    assert lines(player, "asked: Rejoin") and not one.over
+    assert player.state.active == "pbx-a" and player.state.move is None
 
 
 @pytest.mark.parametrize(
