@@ -83,6 +83,22 @@ def test_calls_are_carried_there_and_back_and_there_again(scene: Scene) -> None:
     wait_for(lambda: counted(scene, "pbx-b") == (0, 0), "nothing is left")
 
 
+def test_a_waiting_caller_who_was_carried_goes_on_after_the_queue_as_the_site_says(
+    scene: Scene,
+) -> None:
+    """On the way back he stands in the evacuation's own dialplan, which is no place to go on in."""
+    scene.open()
+    talk(scene, Planned("waiting", "2044", "709"))
+    for old, new in (("a", "b"), ("b", "a")):
+        scene.switchover("--now")
+        scene.until_over(f"pbx-{new}")
+        assert "Queue" in scene.lab.node(new).cli("core show channels"), f"from pbx-{old}"
+    node = scene.lab.node("a")
+    wait_for(lambda: "Echo" in node.cli("core show channels"), "the queue's time is over", 20)
+    (seen,) = scene.look()[0]
+    assert seen.fate != "cut" and seen.legs[0].server == node.address
+
+
 def test_a_leg_that_asterisk_lists_though_it_is_over_is_not_waited_for(scene: Scene) -> None:
     scene.fleet.become([SERVICE.by], Habit.HALF_WAY, "lab half-way")
     assert scene.open() == (PHONES, AGENTS)
