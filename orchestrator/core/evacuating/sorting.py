@@ -151,7 +151,7 @@ def _sort(
     if any(c.state is not ChannelState.UP for c in (*people, *plumbing)):
         return Sorted(key, people, why="somebody is being called")
     if len(people) == 2:
-        return _two(key, people, plumbing)
+        return _two(node, key, people, plumbing)
     if len(people) > 2:
         return Sorted(key, people, why="more than two take part (a transfer, or a spy)")
     (channel,) = people
@@ -163,13 +163,20 @@ def _sort(
     return Sorted(key, people, (Leg(channel, LegRole.SERVICE),))
 
 
-def _two(key: str, people: tuple[Channel, ...], plumbing: list[Channel]) -> Sorted:
+def _two(node: Node, key: str, people: tuple[Channel, ...], plumbing: list[Channel]) -> Sorted:
     first, second = people
     known = all(c.bridge and c.bridge_kind == TWO for c in (*people, *plumbing))
     if not known or second.bridge not in _reached(first.bridge, plumbing):
         return Sorted(key, people, why="the two are not connected now")
+    if any(_is_held(node, channel) for channel in people):
+        return Sorted(key, people, why="one of them is on hold, and would come off it")
     legs = (Leg(first, LegRole.FIRST, first.queue), Leg(second, LegRole.SECOND, first.queue))
     return Sorted(key, people, legs)
+
+
+def _is_held(node: Node, channel: Channel) -> bool:
+    """Seen on 16 and 22: the device of whoever was put on hold says so."""
+    return node.devices.get(channel.name.rpartition("-")[0]) == "onhold"
 
 
 def _reached(bridge: str, plumbing: list[Channel]) -> set[str]:

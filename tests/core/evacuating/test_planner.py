@@ -82,6 +82,14 @@ def test_a_queues_conversation_names_the_queue_and_the_agent() -> None:
     ]  # fmt: skip
 
 
+def test_somebody_on_hold_is_left_in_peace() -> None:
+    held = replace(node(A, B), devices=Map({"PJSIP/1002": "onhold", "PJSIP/1001": "inuse"}))
+    (plan,) = planned(held)
+    assert not plan.legs and plan.passing and "on hold" in plan.why
+    again = replace(held, devices=held.devices.set("PJSIP/1002", "inuse"))
+    assert planned(again)[0].legs
+
+
 @pytest.mark.parametrize(
     ("channels", "why"),
     [
