@@ -48,7 +48,8 @@ def tally(move: Move) -> Tally:
 def summary(move: Move) -> str:
     """One part of a sentence: ``30 calls carried to pbx-b, 1 stayed (1001 with 600: ...)``.
 
-    Of many only the first: each has had its own line in the history, and the report has them all.
+    Of those who still talk only the first: each has had its own line in the history, and the report
+    has them all. Who was lost is named in full: somebody has to call them back.
     """
     seen = tally(move)
     if not seen.any:
@@ -56,11 +57,11 @@ def summary(move: Move) -> str:
     parts = [f"{_calls(seen.carried)} carried to {move.to_node}"]
     parts += [f"{seen.under_way} under way"] if seen.under_way else []
     parts += [
-        f"{len(lines)} {word} ({_first(lines)})"
-        for lines, word in (
-            (seen.linked, f"went on through {move.from_node}, linked"),
-            (seen.stayed, f"stayed on {move.from_node}"),
-            (seen.lost, "ended on the way"),
+        f"{len(lines)} {word} ({said})"
+        for lines, word, said in (
+            (seen.linked, f"went on through {move.from_node}, linked", _first(seen.linked)),
+            (seen.stayed, f"stayed on {move.from_node}", _first(seen.stayed)),
+            (seen.lost, "ended on the way", "; ".join(seen.lost)),
         )
         if lines
     ]

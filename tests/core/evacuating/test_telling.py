@@ -27,5 +27,10 @@ def test_a_sentence_names_few_calls_and_counts_all() -> None:
     )
 
 
+def test_who_was_lost_is_named_in_full() -> None:
+    lost = [call(number, CallFate.LOST) for number in range(2001, 2008)]
+    assert all(f"{number} with 600" in summary(move(*lost)) for number in range(2001, 2008))
+
+
 def test_without_calls_there_is_nothing_to_say() -> None:
     assert summary(move()) == ""
