@@ -7,6 +7,7 @@ new call are placed every 200 ms all the time. Afterwards every phone and every 
 through the virtual IP. One line of JSON a run:
 
 phones, phones_rung     each phone is called once; how many rang
+slowest_ring_ms         the longest from the call to its ringing
 queues, queues_served   a queue is served when all its free agents rang and no paused one did
 registrations_needed    phones that had to register again because they did not ring
 calls_up, calls_cut     of the 30; cut is what ended or was dead before we hung up
@@ -74,6 +75,7 @@ def called(scene: Scene, rung: Rung) -> dict[str, object]:
     return {
         "phones": phones,
         "phones_rung": phones - len(rung.missing),
+        "slowest_ring_ms": rung.slowest_ms,
         "queues": len(QUEUES),
         "queues_served": rung.queues_served,
         "registrations_needed": scene.fleet.registrations - phones,

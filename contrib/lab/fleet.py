@@ -37,6 +37,21 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Ringing:
+    """When each phone rang first, and each number was called (epoch seconds); why calls failed."""
+
+    rang: dict[str, float]
+    failed: dict[str, str]
+    began: dict[str, float]
+
+    @property
+    def slowest_ms(self) -> float | None:
+        """From a call to a phone's own number to its ringing; None when none rang."""
+        took = [at - self.began[phone] for phone, at in self.rang.items() if phone in self.began]
+        return round(max(took) * 1000, 1) if took else None
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A call to place. `by` is one phone's or customer's number, used for this call only."""
 
@@ -215,17 +230,20 @@ class Fleet:
 
     def ring(
         self, by: str, numbers: Sequence[str], *, pace_s: float = 0.0125, hold_s: float = 0.0
-    ) -> tuple[set[str], dict[str, str]]:
-        """A customer calls each number; which phones rang for it, and the calls that failed.
+    ) -> Ringing:
+        """A customer calls each number; who rang for it, and the calls that failed.
 
         A queue answers before an agent rings: give `hold_s`, the seconds until the customer hangs
         up. Use another `by` each time, it is how the phones tell one such round from another.
         """
         ring = {"by": by, "numbers": list(numbers), "pace_s": pace_s, "hold_s": hold_s}
-        failed = self._crew(by).ask("ring", **ring)["failed"]
+        told = self._crew(by).ask("ring", **ring)
         time.sleep(0.2)  # what rang in another process may still be on its way here
-        rang = {phone for crew in self._crews for _, phone, caller in crew.rang if caller == by}
-        return rang, failed
+        rang: dict[str, float] = {}
+        for at, phone, caller in (one for crew in self._crews for one in crew.rang):
+            if caller == by:
+                rang.setdefault(phone, at)
+        return Ringing(rang, told["failed"], told["began"])
 
     def end(self) -> None:
         for crew in self._crews:

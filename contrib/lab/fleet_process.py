@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -106,11 +107,16 @@ class Place:
     async def ring(
         self, by: str, numbers: Sequence[str], pace_s: float, hold_s: float
     ) -> dict[str, object]:
-        """A customer calls each number, one every `pace_s`; the calls that failed, and why."""
+        """A customer calls each number, one every `pace_s`.
+
+        When each call began, and why those that failed did.
+        """
         agent = await self._outsider(by, self.server, with_audio=False)
         failed: dict[str, str] = {}
+        began: dict[str, float] = {}
 
         async def one(number: str) -> None:
+            began[number] = time.time()
             try:
                 call = await agent.call(number, ANSWER_WITHIN_S)
                 await asyncio.sleep(hold_s)
@@ -123,7 +129,7 @@ class Place:
             calls.append(asyncio.create_task(one(number)))
             await asyncio.sleep(pace_s)
         await asyncio.gather(*calls)
-        return {"failed": failed}
+        return {"failed": failed, "began": began}
 
     async def _outsider(self, number: str, server: tuple[str, int], *, with_audio: bool) -> Agent:
         key = (number, server)

@@ -42,13 +42,16 @@ class Rung:
     """Who rang when everybody was called.
 
     A queue is served when all its free agents rang and none that is paused did; `wrongly` names
-    the paused and the busy agents that rang; `why_not` what the calls that failed were told.
+    the paused and the busy agents that rang; `why_not` what the calls that failed were told;
+    `slowest_ms` how long a phone took to ring at most; `began_at` is in epoch seconds.
     """
 
     missing: tuple[str, ...]
     queues_served: int
     wrongly: tuple[str, ...]
     why_not: dict[str, str]
+    began_at: float
+    slowest_ms: float | None
 
 
 @dataclass(slots=True)
@@ -139,20 +142,23 @@ class Scene:
     def ring_everyone(self, busy: Iterable[str] = ()) -> Rung:
         """Calls every phone and every queue through the virtual IP, one after the other."""
         stamp = str(time.time_ns() // 1_000_000 % 10**6)
-        rang, failed = self.fleet.ring(f"81{stamp}", self.fleet.numbers)
+        phones = self.fleet.ring(f"81{stamp}", self.fleet.numbers)
         queues = {f"{700 + one}": one for one in QUEUES}
-        called, unserved = self.fleet.ring(f"82{stamp}", list(queues), hold_s=1.0)
+        lines = self.fleet.ring(f"82{stamp}", list(queues), hold_s=1.0)
+        called = set(lines.rang)
         served, wrongly = 0, set[str]()
         for number, queue in queues.items():
             agents, paused = {str(one) for one in agents_of(queue)}, set(self.fleet.paused(queue))
             free = agents - paused - set(busy)
             wrongly |= called & (agents - free)
-            served += free <= called and not called & paused and number not in unserved
+            served += free <= called and not called & paused and number not in lines.failed
         return Rung(
-            missing=tuple(one for one in self.fleet.numbers if one not in rang),
+            missing=tuple(one for one in self.fleet.numbers if one not in phones.rang),
             queues_served=served,
             wrongly=tuple(sorted(wrongly)),
-            why_not={**failed, **unserved},
+            why_not={**phones.failed, **lines.failed},
+            began_at=min(phones.began.values()),
+            slowest_ms=phones.slowest_ms,
         )
 
     def busy_agents(self) -> set[str]:

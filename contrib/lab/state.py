@@ -56,5 +56,8 @@ def reserved() -> Iterator[int]:
     BASE.mkdir(mode=0o755, parents=True, exist_ok=True)
     with (BASE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        taken = {read(name).number for name in names()}
+        taken = set()
+        for name in names():
+            with contextlib.suppress(LabError):  # it was taken down in this moment
+                taken.add(read(name).number)
         yield next(number for number in range(1, MAX_LABS) if number not in taken)

@@ -18,10 +18,13 @@ from contrib.lab.service import Service
 from contrib.lab.sip_refer import Habit
 from tests.lab.rig import wait_for
 
+pytestmark = pytest.mark.alone
+
 AGENTS = AGENTS_PER_QUEUE * len(QUEUES)
 PHONES = AGENTS + 4
 PAIR, SERVICE = Planned("phone", "2041", "2042"), Planned("service", "2043", "600")
 MOST_MS = 300
+WHOLE_MOVE_S = 10
 
 
 @contextlib.contextmanager
@@ -29,6 +32,7 @@ def scene_of(version: int, mode: str) -> Iterator[Scene]:
     name = f"carried{version}-{os.getpid()}"
     made = Lab.up(name=name, asterisk=version, phones=PHONES, mode=mode)
     with made as lab, Service(lab) as service, Fleet(lab) as fleet:
+        assert lab.plan.asterisk == version
         scene = Scene(lab, service, fleet)
         service.until_ready()
         yield scene
@@ -65,9 +69,10 @@ def test_calls_are_carried_there_and_back_and_there_again(scene: Scene) -> None:
     assert scene.open() == (PHONES, AGENTS)
     talk(scene, PAIR, SERVICE)
     for old, new in (("pbx-a", "pbx-b"), ("pbx-b", "pbx-a"), ("pbx-a", "pbx-b")):
-        scene.switchover("--now")
+        asked_at = scene.switchover("--now")
         scene.until_over(new)
         moved = scene.service.status()["last_move"]
+        assert moved["ended_at"] - asked_at < WHOLE_MOVE_S, "no trunk's leg is waited for"
         assert (moved["carried"], moved["linked"], moved["stayed"], moved["lost"]) == (
             2, [], [], [],
         ), moved  # fmt: skip

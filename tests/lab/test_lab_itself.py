@@ -158,7 +158,7 @@ def test_unplug_and_plug(lab: Lab) -> None:
     assert link.strip() == "0" and not reaches(lab, node.address)
     assert node.state == "running" and lab.vip_holder() == "a"
     node.plug()
-    assert reaches(lab, node.address)
+    assert until(lambda: reaches(lab, node.address)), "the carrier takes a moment to be up"
 
 
 def test_lossy_loses_part_of_the_packets(lab: Lab) -> None:

@@ -78,6 +78,7 @@ class Holders:
         return [one for one, before in zip(names, ["", *names], strict=False) if one != before]
 
     def end(self) -> None:
+        assert self._process.poll() is None, "nobody listened to the kernel any more"
         self._process.terminate()
         self._process.wait(5)
         self._thread.join(5)
@@ -204,7 +205,8 @@ def watched(lab: Lab, **changes: Any) -> Iterator[Watched]:
     At the end two things are true of every test: never two holders, and the service has not died.
     """
     for node in lab.nodes.values():
-        assert node.calls == 0, f"an earlier test left {node.cli('core show channels concise')}"
+        left = node.cli("core show channels concise")
+        assert wait_for(lambda node=node: node.calls == 0, 5, 0.1), f"an earlier test left {left}"  # type: ignore[misc]
     service = Service(lab)
     shutil.rmtree(service.journal.parent, ignore_errors=True)
     service.log.unlink(missing_ok=True)
@@ -222,6 +224,9 @@ def watched(lab: Lab, **changes: Any) -> Iterator[Watched]:
         finally:
             one.end()
             print(one.told())
+            for node in lab.nodes.values():  # a call whose BYE was lost would stay for ever
+                if node.state == "running":
+                    node.cli("channel request hangup all")
 
 
 def lines_of(process: subprocess.Popen[str]) -> str:
