@@ -193,7 +193,7 @@ def _at_the_deadline(lab: Lab, service: Service, policy: str) -> None:
         service.until("the move is over", 20, phase="steady", active="pbx-b")
     elif policy == "abort":
         over = service.until("it is over", 30, phase="steady", active="pbx-a", move=None)
-        assert over["last_move"]["outcome"] == "aborted"
+        assert over["last_move"]["outcome"] == "rolled-back"
         assert lab.vip_holder() == "a"
         none_lost(talking)
     else:
