@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from orchestrator.core.language import values
-from orchestrator.core.language.formula import formula_of
+from orchestrator.core.language.formula import SIGNS, formula_of
 from orchestrator.core.language.functions import FUNCTIONS
 from orchestrator.core.language.parts import Part, Refused, Term, Window
 from orchestrator.core.language.sense import Formula
@@ -29,14 +29,6 @@ from orchestrator.core.language.types import (
 
 DEEPEST: Final = 40
 MOST_PARTS: Final = 400
-_COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 _ARITHMETIC: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -223,7 +215,7 @@ class Compiler:
         parts = self.compile_all(operands)
         runs: list[Run] = []
         for index, sign in enumerate(node.ops):
-            operate = _COMPARE.get(type(sign))
+            operate = SIGNS.get(type(sign))
             if operate is None:
                 raise self.refuse(node, "write '==' or '!='")
             self._comparable(operands[index : index + 2], parts[index : index + 2], sign)

@@ -17,7 +17,7 @@ from orchestrator.core.language.sense import Formula, Holds, Subject
 from orchestrator.core.language.types import Kind
 
 _COMPARED: Final = (Kind.NUMBER, Kind.DURATION, Kind.WORD, Kind.TEXT)
-_SIGNS: Final[dict[type[ast.cmpop], Callable[[Any, Any], bool]]] = {
+SIGNS: Final[dict[type[ast.cmpop], Callable[[Any, Any], bool]]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -78,7 +78,7 @@ class _Reading:
     def _judged(self, subject: ast.expr, sign: type[ast.cmpop], literal: ast.expr) -> Holds | None:
         value = self.parts[id(literal)].literal
         text = self._subject(subject, frozenset((value,)))
-        operate = _SIGNS.get(sign)
+        operate = SIGNS.get(sign)
         if text is None or operate is None:
             return None
         return lambda values: operate(values[text], value)
