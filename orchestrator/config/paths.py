@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 from typing import Final
 
+TESTS_END: Final = ".test.yaml"
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
@@ -16,6 +17,11 @@ def shipped_rules() -> str:
 
 
 def matching_files(pattern: str) -> list[Path]:
-    """The files a pattern names, in order of their names."""
+    """The rule files a pattern names, in order of their names; tests beside them are none."""
     names = sorted(glob.glob(pattern))  # noqa: PTH207  Path.glob takes no absolute pattern
-    return [Path(name) for name in names if Path(name).is_file()]
+    return [Path(name) for name in names if Path(name).is_file() and not name.endswith(TESTS_END)]
+
+
+def tests_beside(rules: Path) -> Path:
+    """Where the tests of a rule file are, if it has any: ``trunks.yaml``, ``trunks.test.yaml``."""
+    return rules.with_name(rules.stem + TESTS_END)

@@ -60,12 +60,14 @@ def check_rules(
     patterns: Sequence[str | Path],
     nodes: Collection[str] = (),
     commands: Collection[str] | None = None,
+    schema: Schema | None = None,
 ) -> Checked:
     """All that can be said of the files that match the patterns. Never raises.
 
-    With ``nodes`` and ``commands`` the names that rules use are checked as well.
+    With ``nodes`` and ``commands`` the names that rules use are checked as well. ``schema``: what
+    the rules shall read; default: the pair that the service watches.
     """
-    loading = _Loading(make_schema(tuple(nodes)), {"nodes": tuple(nodes)})
+    loading = _Loading(schema or make_schema(tuple(nodes)), {"nodes": tuple(nodes)})
     if commands is not None:
         loading.context["commands"] = tuple(commands)
     for pattern in patterns:

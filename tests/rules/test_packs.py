@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from immutables import Map
 
-from orchestrator.config.paths import shipped_rules
+from orchestrator.config.paths import matching_files, shipped_rules
 from orchestrator.config.rule_files import load_rules
 from orchestrator.core.state import FailbackPolicy, Listing, MirrorPolicy, Move
 from orchestrator.core.words import MirrorKind, MoveKind, Severity, Verdict
 from tests.core.rule_lab import POLICY, START, Play, asks, phones, trunk
 
-PACKS = sorted(Path(shipped_rules()).parent.glob("*.yaml"))
+PACKS = matching_files(shipped_rules())
 ALL = load_rules([shipped_rules()], nodes=("pbx-a", "pbx-b"), commands=())
 LOST = (
     ("active-dead", Verdict.DEAD),
