@@ -22,6 +22,7 @@ from orchestrator.cli.common import (
 )
 from orchestrator.cli.follow import follow
 from orchestrator.cli.phones import app as phones_app
+from orchestrator.cli.rehearse import replay, test
 from orchestrator.cli.rules import app as rules_app
 from orchestrator.cli.view import render
 from orchestrator.cli.words import clock_time, duration
@@ -36,6 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(phones_app, name="phones")
+rules_app.command()(test)
+rules_app.command()(replay)
 app.add_typer(rules_app, name="rules")
 
 AtMost = Annotated[

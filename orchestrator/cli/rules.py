@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.codes import Exit
-from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain, complain_all
+from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain_all
 
 if TYPE_CHECKING:
     from orchestrator.config import Checked
@@ -61,59 +61,3 @@ def _checked(files: list[str], config: Path) -> Checked:
 def _count(warnings: list[str]) -> str:
     many = {0: "no warning", 1: "1 warning"}
     return many.get(len(warnings), f"{len(warnings)} warnings")
-
-
-@app.command()
-def test(
-    files: Files = None,
-    config: Config = DEFAULT_CONFIG,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit's XML there.")
-    ] = None,
-) -> None:
-    """Play the tests beside the rules (NAME.test.yaml) in virtual time; print what differs.
-
-    Exit code 0: all passed; 1: a test failed, or a file has errors.
-    """
-    from orchestrator.errors import ConfigError  # heavy: only here
-    from orchestrator.rehearsal.cases import read_cases
-    from orchestrator.rehearsal.judge import judge
-    from orchestrator.rehearsal.report import not_shown, summary, write_junit
-
-    verdicts, wrong = [], False
-    for path in _test_files(files or [], config):
-        try:
-            verdicts += [judge(case) for case in read_cases(path)]
-        except ConfigError as error:
-            complain_all(error.problems)
-            wrong = True
-    for verdict in verdicts:
-        if verdict.differences:
-            print(f"{verdict.case.where}: FAILED {verdict.case.name}")
-            print("\n".join(f"    {difference}" for difference in verdict.differences))
-    for sentence in not_shown(verdicts):
-        print(sentence)
-    print(summary(verdicts))
-    if junit:
-        write_junit(junit, verdicts)
-    if wrong or any(verdict.differences for verdict in verdicts):
-        raise typer.Exit(Exit.FAILED)
-
-
-def _test_files(files: list[str], config: Path) -> list[Path]:
-    """Test files as given, and those beside the rule files."""
-    from orchestrator.config import load
-    from orchestrator.config.paths import TESTS_END, matching_files, shipped_rules, tests_beside
-
-    patterns = files or (
-        [str(p) for p in load(config).rules] if config.exists() else [shipped_rules()]
-    )
-    tests = [Path(name) for name in patterns if name.endswith(TESTS_END)]
-    for pattern in patterns:
-        if not pattern.endswith(TESTS_END):
-            beside = [tests_beside(path) for path in matching_files(pattern)]
-            tests += [path for path in beside if path.exists()]
-    if not tests:
-        complain(f"No tests: there is no file {TESTS_END} beside {', '.join(patterns)}.")
-        raise typer.Exit(Exit.FAILED)
-    return tests

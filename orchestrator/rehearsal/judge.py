@@ -12,7 +12,7 @@ from orchestrator.rehearsal.cases import Case, Moment
 from orchestrator.rehearsal.facts import Fact
 from orchestrator.rehearsal.files import Expected
 from orchestrator.rehearsal.play import Play
-from orchestrator.rehearsal.world import World
+from orchestrator.rehearsal.world import World, policy_of
 
 
 class Shown(StrEnum):
@@ -42,7 +42,7 @@ def judge(case: Case) -> Verdict:
 class _Run:
     def __init__(self, case: Case) -> None:
         self.verdict = Verdict(case, shown={rule.name: set() for rule in case.rules.rules})
-        self.world = World(case.nodes, now=case.begins)
+        self.world = World(policy_of(case.nodes), case.begins)
         self.play = Play(case.rules, self.world)
         self._fired: set[str] = set()
 

@@ -30,7 +30,6 @@ from orchestrator.core.words import MoveKind, Observer, Outcome, Phase, Verdict
 from orchestrator.rehearsal import items
 from orchestrator.rehearsal.stated import Since, StatedPair
 
-NODES: Final = ("pbx-a", "pbx-b")
 _PARTS: Final = {"trunks": "registrations", "contacts": "contacts", "queues": "queues"}
 _WHY: Final = "so it is stated"
 
@@ -38,25 +37,25 @@ _WHY: Final = "so it is stated"
 class World:
     """The pair at one moment; ``now`` is set by whoever lets time pass."""
 
-    def __init__(self, nodes: tuple[str, str] = NODES, *, now: float) -> None:
-        first, second = nodes
+    def __init__(self, policy: Policy, now: float, *, well: bool = True) -> None:
+        """Well, the first node active, with one trunk; or nothing is known of either node."""
+        first, second = (node.name for node in policy.nodes)
         self.now = now
-        self.policy = Policy(
-            nodes=(NodePolicy(first, "192.0.2.251", preferred=True),
-                   NodePolicy(second, "192.0.2.252")),
-        )  # fmt: skip
+        self.policy = policy
+        nodes = {first: _well(first, True, now), second: _well(second, False, now)}
         self.state = StatedPair(
-            nodes=Map({name: _well(name, name == first, now) for name in nodes}),
+            nodes=Map(nodes if well else {name: Node(name, verdict_since=now) for name in nodes}),
             now=now,
             phase=Phase.STEADY,
             phase_since=now,
             active=first,
             active_since=now,
         )
-        self.lost: frozenset[str] = frozenset()
+        self.lost: frozenset[str] = frozenset(() if well else nodes)
         self._phones: dict[str, tuple[items.Item, ...]] = dict.fromkeys(nodes, ())
         self._trunks: dict[str, Sequence[items.Item]] = {}
-        self._list_trunks(first, [{"name": "trunk"}])
+        if well:
+            self._list_trunks(first, [{"name": "trunk"}])
 
     # --- who is who ------------------------------------------------------------------------------
 
@@ -193,6 +192,17 @@ class World:
     def _node(self, name: str, **changes: Any) -> None:
         node = replace(self.state.nodes[name], **changes)
         self.state = replace(self.state, nodes=self.state.nodes.set(name, node))
+
+
+def policy_of(nodes: tuple[str, str]) -> Policy:
+    """A site of which nothing is decided but the names of its nodes; the first is preferred."""
+    first, second = nodes
+    return Policy(
+        nodes=(
+            NodePolicy(first, "192.0.2.251", preferred=True),
+            NodePolicy(second, "192.0.2.252"),
+        ),
+    )
 
 
 _PAIR_FACTS: Final[Mapping[str, Any]] = {

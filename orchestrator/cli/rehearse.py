@@ -1,0 +1,142 @@
+"""``rules test`` and ``rules replay``: rules without a pair."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.codes import Exit
+from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain, complain_all
+from orchestrator.cli.rules import Files
+
+if TYPE_CHECKING:
+    from orchestrator.core.rules import RuleSet
+    from orchestrator.core.state import Policy
+
+
+def test(
+    files: Files = None,
+    config: Config = DEFAULT_CONFIG,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit's XML there.")
+    ] = None,
+) -> None:
+    """Play the tests beside the rules (NAME.test.yaml) in virtual time; print what differs.
+
+    Exit code 0: all passed; 1: a test failed, or a file has errors.
+    """
+    from orchestrator.errors import ConfigError  # heavy: only here
+    from orchestrator.rehearsal.cases import read_cases
+    from orchestrator.rehearsal.judge import judge
+    from orchestrator.rehearsal.report import not_shown, summary, write_junit
+
+    verdicts, wrong = [], False
+    for path in _test_files(files or [], config):
+        try:
+            verdicts += [judge(case) for case in read_cases(path)]
+        except ConfigError as error:
+            complain_all(error.problems)
+            wrong = True
+    for verdict in verdicts:
+        if verdict.differences:
+            print(f"{verdict.case.where}: FAILED {verdict.case.name}")
+            print("\n".join(f"    {difference}" for difference in verdict.differences))
+    for sentence in not_shown(verdicts):
+        print(sentence)
+    print(summary(verdicts))
+    if junit:
+        write_junit(junit, verdicts)
+    if wrong or any(verdict.differences for verdict in verdicts):
+        raise typer.Exit(Exit.FAILED)
+
+
+def _test_files(files: list[str], config: Path) -> list[Path]:
+    """Test files as given, and those beside the rule files."""
+    from orchestrator.config import load
+    from orchestrator.config.paths import TESTS_END, matching_files, shipped_rules, tests_beside
+
+    patterns = files or (
+        [str(p) for p in load(config).rules] if config.exists() else [shipped_rules()]
+    )
+    tests = [Path(name) for name in patterns if name.endswith(TESTS_END)]
+    for pattern in patterns:
+        if not pattern.endswith(TESTS_END):
+            beside = [tests_beside(path) for path in matching_files(pattern)]
+            tests += [path for path in beside if path.exists()]
+    if not tests:
+        complain(f"No tests: there is no file {TESTS_END} beside {', '.join(patterns)}.")
+        raise typer.Exit(Exit.FAILED)
+    return tests
+
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(metavar="[NODE=]CAPTURE...", help="Captures of AMI, one for each node."),
+]
+
+
+def replay(
+    sources: Sources,
+    config: Config = DEFAULT_CONFIG,
+    rules: Annotated[
+        list[str] | None, typer.Option("--rules", help="Rule files; default: the configuration's.")
+    ] = None,
+) -> None:
+    """Play the rules over what really happened; print what they would have asked for."""
+    from orchestrator.core.language.durations import say_duration
+    from orchestrator.errors import ConfigError
+    from orchestrator.rehearsal.capture import read_capture
+    from orchestrator.rehearsal.replay import answering, of_captures, replay, summary
+    from orchestrator.rehearsal.world import World
+
+    try:
+        policy, ruleset = _site(config, rules or [])
+        names = [node.name for node in policy.nodes]
+        heard = {}
+        for source in sources:
+            node, sign, path = source.rpartition("=")
+            name = node if sign else next(n for n in names if n not in heard)
+            heard[name] = read_capture(Path(path), name)
+    except ConfigError as error:
+        complain_all(error.problems)
+        raise typer.Exit(Exit.FAILED) from error
+    world = World(policy, min(one[0].at for one in heard.values()), well=False)
+    world.make_active(next(iter(heard)))
+    for name in heard:
+        answering(world, name)
+    began = world.now
+    would = list(replay(ruleset, world, of_captures(list(heard.values()))))
+    for line in would:
+        print(f"{stamp(line.at, policy)}  would  {line.text}")
+    print(f"{say_duration(world.now - began)} replayed, {len(ruleset.rules)} rules.")
+    print("\n".join(summary(ruleset, would, world.now - began)))
+
+
+def stamp(at: float, policy: Policy) -> str:
+    """Local to the site, to a tenth of a second."""
+    moment = datetime.fromtimestamp(at, policy.timezone)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 100_000}"
+
+
+def _site(config: Path, rules: list[str]) -> tuple[Policy, RuleSet]:
+    """The pair of the configuration, or one of which nothing is known, and the rules."""
+    from orchestrator.config import check_rules, load
+    from orchestrator.config.paths import shipped_rules
+    from orchestrator.errors import ConfigError
+    from orchestrator.rehearsal.stated import stated_schema
+    from orchestrator.rehearsal.world import policy_of
+
+    if config.exists():
+        settings = load(config)
+        policy, files = settings.policy(), rules or settings.rules
+        nodes, commands = tuple(settings.nodes), settings.commands
+    else:
+        nodes, commands, files = ("pbx-a", "pbx-b"), None, rules or [shipped_rules()]
+        policy = policy_of(("pbx-a", "pbx-b"))
+    checked = check_rules(files, nodes, commands, stated_schema(nodes))
+    if checked.rules is None:
+        raise ConfigError(checked.problems)
+    return policy, checked.rules

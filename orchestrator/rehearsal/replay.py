@@ -1,0 +1,112 @@
+"""Rules over what really happened: what they would have asked for, beside what was done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from orchestrator.core.observe import observe_all
+from orchestrator.core.rulebook.types import Request
+from orchestrator.core.rules import RuleSet
+from orchestrator.core.state import Node
+from orchestrator.core.words import Verdict
+from orchestrator.rehearsal.capture import Heard
+from orchestrator.rehearsal.play import Play
+from orchestrator.rehearsal.world import World
+
+MOMENT_S: Final = 0.05  # what happens so close together is one moment
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that changed the world at a time."""
+
+    at: float  # epoch seconds
+    happen: Callable[[World], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the replay. ``done``: it really happened; else the rules would have."""
+
+    at: float
+    text: str
+    done: bool = False
+
+
+def replay(
+    rules: RuleSet, world: World, happenings: Iterable[Happening], until: float | None = None
+) -> Iterator[Line]:
+    """Let the rules live through it; each request is a line. It changes nothing in the course."""
+    play = Play(rules, world)
+    for happening in happenings:
+        if happening.at - world.now > MOMENT_S:
+            play.look()
+            play.pass_time(happening.at - world.now)
+            yield from _told(play)
+        happening.happen(world)
+    play.look()
+    if until is not None and until > world.now:
+        play.pass_time(until - world.now)
+    yield from _told(play)
+
+
+def _told(play: Play) -> Iterator[Line]:
+    for at, request in play.asked:
+        yield Line(at, say(request))
+    play.asked.clear()
+
+
+def say(request: Request) -> str:
+    """``trunks-down: switchover: pbx-a has no trunk left``."""
+    text = request.args.get("text") or request.args.get("action") or request.reason
+    observes = " (only observes)" if request.observed else ""
+    return f"{request.rule}: {request.ask}{observes}: {text}"
+
+
+def beside(would: Iterable[Line], done: Sequence[Line]) -> list[Line]:
+    """Both in the order of time; what was done after what would have been at the same time."""
+    return sorted([*would, *done], key=lambda line: (line.at, line.done))
+
+
+def of_captures(heard: Sequence[Sequence[Heard]]) -> list[Happening]:
+    """What the nodes said, in the order of time."""
+    every = sorted((one for node in heard for one in node), key=lambda one: one.at)
+    return [Happening(one.at, _hearing(one)) for one in every]
+
+
+def _hearing(heard: Heard) -> Callable[[World], None]:
+    def happen(world: World) -> None:
+        state = world.state
+        node = state.nodes[heard.node]
+        if heard.known:
+            node = replace(node, missing=node.missing - {heard.known})
+        nodes = state.nodes.set(heard.node, node)
+        state = replace(state, nodes=nodes)
+        seen = observe_all(state, heard.events, heard.at, world.policy)
+        world.state = replace(state, nodes=seen.nodes)
+
+    return happen
+
+
+def answering(world: World, node: str) -> None:
+    """A node whose AMI is heard is well, as far as a capture can tell; its lists are unknown."""
+    known: Node = world.state.nodes[node]
+    known = replace(known, verdict=Verdict.HEALTHY, verdict_why="its AMI was captured",
+                    in_sync=True, missing=frozenset({"contacts", "registrations", "channels",
+                                                     "queues"}))  # fmt: skip
+    world.state = replace(world.state, nodes=world.state.nodes.set(node, known))
+    world.regain(node)
+
+
+def summary(rules: RuleSet, would: Sequence[Line], seconds: float) -> list[str]:
+    """How often each rule would have asked."""
+    counts = Counter(line.text.partition(":")[0] for line in would)
+    silent = [rule.name for rule in rules.rules if not counts[rule.name]]
+    said = [f"{name}: {count} request{'' if count == 1 else 's'}" for name, count in
+            sorted(counts.items())]  # fmt: skip
+    if silent:
+        said.append(f"Asked for nothing: {', '.join(silent)}.")
+    return said
