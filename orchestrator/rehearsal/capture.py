@@ -28,8 +28,9 @@ PARTS: Final[dict[bytes, str]] = {  # the end of a list: from then on its part i
     b"CoreShowChannelsComplete": "channels",
     b"QueueStatusComplete": "queues",
 }
+_EMPTY: Final = {b"No Contacts found": "contacts", b"No Registrations found": "registrations"}
 _SECONDS: Final = re.compile(rb"^\[ *(\d+(?:\.\d+)?)\]$")
-_TIMESTAMP, _AOR, _URI = key("Timestamp"), key("AOR"), key("URI")
+_TIMESTAMP, _AOR, _URI, _MESSAGE = key("Timestamp"), key("AOR"), key("URI"), key("Message")
 
 
 def _detail(node: str, raw: bytes) -> Iterable[NodeEvent]:
@@ -97,8 +98,6 @@ def _heard(frames: Iterable[tuple[float | None, bytes]], node: str) -> Iterator[
     at: float | None = None
     offset: float | None = None  # epoch second of the tool's zero
     for seconds, raw in frames:
-        if not raw.startswith(EVENT):
-            continue
         told = _time_of(raw)
         if told is not None:
             at = told if at is None else max(at, told)
@@ -106,7 +105,10 @@ def _heard(frames: Iterable[tuple[float | None, bytes]], node: str) -> Iterator[
         elif seconds is not None and offset is not None:
             at = max(at or 0.0, offset + seconds)
         name = first_line(raw)
-        one = Heard(at or 0.0, node, tuple(_events(name, node, raw)), PARTS.get(name, ""))
+        events = tuple(_events(name, node, raw)) if raw.startswith(EVENT) else ()
+        one = Heard(
+            at or 0.0, node, events, PARTS.get(name) or _EMPTY.get(value(raw, _MESSAGE), "")
+        )
         if at is None:
             waiting.append(one)
             continue
