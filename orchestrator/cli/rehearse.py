@@ -56,7 +56,7 @@ def test(
 def _test_files(files: list[str], config: Path) -> list[Path]:
     """Test files as given, and those beside the rule files."""
     from orchestrator.config import load
-    from orchestrator.config.paths import TESTS_END, matching_files, shipped_rules, tests_beside
+    from orchestrator.config.paths import TESTS_END, matching_files, path_of_tests, shipped_rules
 
     patterns = files or (
         [str(p) for p in load(config).rules] if config.exists() else [shipped_rules()]
@@ -64,7 +64,7 @@ def _test_files(files: list[str], config: Path) -> list[Path]:
     tests = [Path(name) for name in patterns if name.endswith(TESTS_END)]
     for pattern in patterns:
         if not pattern.endswith(TESTS_END):
-            beside = [tests_beside(path) for path in matching_files(pattern)]
+            beside = [path_of_tests(path) for path in matching_files(pattern)]
             tests += [path for path in beside if path.exists()]
     if not tests:
         complain(f"No tests: there is no file {TESTS_END} beside {', '.join(patterns)}.")

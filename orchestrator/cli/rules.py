@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,17 @@ def check(files: Files = None, config: Config = DEFAULT_CONFIG) -> None:
     print(f"{count} rule{'' if count == 1 else 's'}, no error, {_count(checked.warnings)}.")
     if checked.warnings:
         raise typer.Exit(Exit.WARNED)
+
+
+@app.command()
+def schema(
+    tests: Annotated[bool, typer.Option("--tests", help="Of test files instead.")] = False,
+) -> None:
+    """JSON Schema of rule files, for editors: they complete and check while you write."""
+    from orchestrator.config.rule_schema import rule_file_schema  # heavy: only here
+    from orchestrator.rehearsal.schema import schema_of_tests
+
+    print(json.dumps(schema_of_tests() if tests else rule_file_schema(), indent=2))
 
 
 def _checked(files: list[str], config: Path) -> Checked:

@@ -18,9 +18,10 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationInfo,
+    WithJsonSchema,
 )
 
-from orchestrator.core.language.durations import parse_duration
+from orchestrator.core.language.durations import PART, parse_duration
 from orchestrator.core.language.hours import parse_hours
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.rulebook.types import Limit
@@ -152,12 +153,27 @@ def _hours(value: object) -> object:
     return parse_hours(value)
 
 
-Duration: TypeAlias = Annotated[float, BeforeValidator(_duration)]
+_DURATION_SCHEMA: Final = {
+    "type": ["string", "number"],
+    "minimum": 0,
+    "pattern": rf"^\s*{PART}(\s?{PART})*\s*$",
+    "examples": ["15s", "5m", "1h30m"],
+}
+_NAME_SCHEMA: Final = {"type": ["string", "integer"], "pattern": f"^{OBJECT_NAME.pattern}$"}
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 PositiveDuration: TypeAlias = Annotated[
-    float, BeforeValidator(_duration), AfterValidator(_not_zero)
+    float, BeforeValidator(_duration), AfterValidator(_not_zero), WithJsonSchema(_DURATION_SCHEMA)
 ]
-Text: TypeAlias = Annotated[str, BeforeValidator(_text), AfterValidator(_clean)]
-ObjectName: TypeAlias = Annotated[str, BeforeValidator(_text), AfterValidator(_name)]
+Text: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_clean),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
+ObjectName: TypeAlias = Annotated[
+    str, BeforeValidator(_text), AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)
+]
 LocalPath: TypeAlias = Annotated[Path, BeforeValidator(_path)]
 Secret: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret)]
 SecretOrText: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret_or_text)]
@@ -165,6 +181,10 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 AddressWithPrefix: TypeAlias = Annotated[str, AfterValidator(_interface)]
 Zone: TypeAlias = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Hours: TypeAlias = Annotated[tuple[int, int], BeforeValidator(_hours)]
-Often: TypeAlias = Annotated[Limit, BeforeValidator(_limit)]
+Often: TypeAlias = Annotated[
+    Limit,
+    BeforeValidator(_limit),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,4} per .+$", "examples": ["2 per 1h"]}),
+]
 Port: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Argv: TypeAlias = Annotated[tuple[Text, ...], Field(min_length=1)]

@@ -22,6 +22,6 @@ def matching_files(pattern: str) -> list[Path]:
     return [Path(name) for name in names if Path(name).is_file() and not name.endswith(TESTS_END)]
 
 
-def tests_beside(rules: Path) -> Path:
+def path_of_tests(rules: Path) -> Path:
     """Where the tests of a rule file are, if it has any: ``trunks.yaml``, ``trunks.test.yaml``."""
     return rules.with_name(rules.stem + TESTS_END)

@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from orchestrator.config.fields import Duration, ObjectName, Often, Part, PositiveDuration, Text
 from orchestrator.core.language.suggest import did_you_mean
@@ -38,11 +45,18 @@ def _field(value: object) -> object:
 
 
 NodeName = Annotated[ObjectName, AfterValidator(_known_node)]
-AmiValue = Annotated[str, BeforeValidator(_field), Field(strict=True)]
+AmiValue = Annotated[
+    str,
+    BeforeValidator(_field),
+    Field(strict=True),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
 
 
 class MoveBody(Part):
-    at_most: PositiveDuration | None = None
+    at_most: PositiveDuration | None = Field(
+        None, description="How long calls in progress may take; default: drain.deadline."
+    )
 
 
 class NoBody(Part):
@@ -50,19 +64,23 @@ class NoBody(Part):
 
 
 class HoldBody(Part):
-    reason: Words
-    for_: PositiveDuration | None = Field(default=None, alias="for")
+    reason: Words = Field(description="Why, for people; a text with {expressions}.")
+    for_: PositiveDuration | None = Field(
+        None, alias="for", description="Until then; default: until released."
+    )
 
 
 class NotifyBody(Part):
-    severity: Severity | None = None
-    title: Words | None = None
-    text: Words | None = None
+    severity: Severity | None = Field(None, description="Default: the rule's.")
+    title: Words | None = Field(None, description="Default: the rule's description.")
+    text: Words | None = Field(None, description="Default: messages.fired.")
 
 
 class AmiActionBody(Part):
-    node: NodeName
-    action: Annotated[dict[str, AmiValue], Field(min_length=1)]
+    node: NodeName = Field(description="A name, or active or standby.")
+    action: Annotated[dict[str, AmiValue], Field(min_length=1)] = Field(
+        description="Its headers, Action among them."
+    )
 
     @field_validator("action")
     @classmethod
@@ -76,21 +94,29 @@ class AmiActionBody(Part):
 
 
 class CommandBody(Part):
-    name: Annotated[ObjectName, AfterValidator(_known_command)]
-    node: NodeName = "active"
+    name: Annotated[ObjectName, AfterValidator(_known_command)] = Field(
+        description="One of 'commands' in the configuration."
+    )
+    node: NodeName = Field("active", description="A name, or active or standby.")
 
 
 class Do(Part):
     """One thing to ask for; exactly one key is set."""
 
-    switchover: MoveBody | None = None
-    drain: MoveBody | None = None
-    failover: NoBody | None = None
-    failback: MoveBody | None = None
-    hold: HoldBody | None = None
-    notify: NotifyBody | None = None
-    ami_action: AmiActionBody | None = None
-    command: CommandBody | None = None
+    switchover: MoveBody | None = Field(
+        None, description="Planned move: new calls land on the standby, calls end in peace."
+    )
+    drain: MoveBody | None = Field(None, description="The same as switchover.")
+    failover: NoBody | None = Field(
+        None, description="Unplanned move: fence the active node, promote the standby now."
+    )
+    failback: MoveBody | None = Field(None, description="Planned move back to the preferred node.")
+    hold: HoldBody | None = Field(None, description="Decide nothing until released.")
+    notify: NotifyBody | None = Field(None, description="Tell people.")
+    ami_action: AmiActionBody | None = Field(None, description="Send an AMI action to a node.")
+    command: CommandBody | None = Field(
+        None, description="Run a command of the configuration on a node's host."
+    )
 
 
 def _do(value: object) -> object:
@@ -109,26 +135,49 @@ def _do(value: object) -> object:
 class Messages(Part):
     """Texts with {expressions}: when it fires, and when that is over."""
 
-    fired: Words | None = None
-    cleared: Words | None = None
+    fired: Words | None = Field(
+        default=None, description="When it fires; also the reason of its move."
+    )
+    cleared: Words | None = Field(default=None, description="When that is over; sends a notice.")
 
 
 class RuleModel(Part):
     """One rule as it is written; see docs/rules.md."""
 
-    description: Text = ""
-    when: Expression
-    for_: Duration = Field(default=0.0, alias="for")
-    clear_when: Expression | None = None
-    clear_for: Duration = 0.0
-    mode: Literal["act", "observe"] = "act"
-    unknown: OnUnknown = OnUnknown.HOLD
-    limit: Often | None = None
-    repeat: PositiveDuration | None = None
-    inhibited_by: tuple[ObjectName, ...] = ()
-    severity: Severity = Severity.WARNING
-    messages: Messages = Messages()
-    do: Annotated[tuple[Annotated[Do, BeforeValidator(_do)], ...], Field(min_length=1)]
+    description: Text = Field("", description="What it is about; the title of its notices.")
+    when: Expression = Field(description="The condition: an expression over facts.")
+    for_: Duration = Field(
+        0.0, alias="for", description="How long it must be true without a gap; default: at once."
+    )
+    clear_when: Expression | None = Field(
+        None, description="What ends it; default: the condition is false."
+    )
+    clear_for: Duration = Field(0.0, description="For how long that must hold; default: at once.")
+    mode: Literal["act", "observe"] = Field(
+        "act", description="observe: it asks for nothing and says what it would ask for."
+    )
+    unknown: OnUnknown = Field(
+        OnUnknown.HOLD,
+        description="While the condition is unknown: hold (nothing changes, timers stand still),"
+        " fire (as if true) or clear (as if false).",
+    )
+    limit: Often | None = Field(
+        None, description="How often it may act; beyond that it only tells people."
+    )
+    repeat: PositiveDuration | None = Field(
+        None,
+        description="While it fires it asks again so often; a rule with a move the move alone.",
+    )
+    inhibited_by: tuple[ObjectName, ...] = Field(
+        (), description="Names of rules; while one of them fires, this one waits."
+    )
+    severity: Severity = Field(Severity.WARNING, description="Of its notices.")
+    messages: Messages = Field(
+        default_factory=Messages, description="Texts with {expressions}; {{ is a brace."
+    )
+    do: Annotated[tuple[Annotated[Do, BeforeValidator(_do)], ...], Field(min_length=1)] = Field(
+        description="What to ask for, in this order."
+    )
 
     @field_validator("repeat")
     @classmethod
@@ -141,8 +190,8 @@ class RuleModel(Part):
 class RuleFile(Part):
     """A file of rules by their names."""
 
-    version: Literal[1] = 1
-    rules: dict[ObjectName, RuleModel]
+    version: Literal[1] = Field(1, description="Of this format.")
+    rules: dict[ObjectName, RuleModel] = Field(description="The rules by their names.")
 
 
 def as_written(model: Part) -> dict[str, Any]:

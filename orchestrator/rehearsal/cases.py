@@ -18,7 +18,7 @@ from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.rules import RuleSet
 from orchestrator.errors import ConfigError
 from orchestrator.rehearsal.facts import Fact, Reader
-from orchestrator.rehearsal.files import Step, TestCase, TestFile
+from orchestrator.rehearsal.files import CaseFile, CaseModel, Step
 from orchestrator.rehearsal.stated import stated_schema
 
 BEGINS: Final = "2027-01-13 10:00"  # a Wednesday
@@ -61,9 +61,9 @@ def read_cases(path: Path) -> list[Case]:
     """The cases of a test file; ``ConfigError`` with every problem of it and of its rules."""
     source = read(path)
     try:
-        file = TestFile.model_validate(source.value)
+        file = CaseFile.model_validate(source.value)
     except ValidationError as error:
-        raise ConfigError(problems_of(TestFile, error, source)) from error
+        raise ConfigError(problems_of(CaseFile, error, source)) from error
     first, second = file.nodes
     rules = _rules(path, file)
     reader = Reader(source, file.nodes, [])
@@ -81,7 +81,7 @@ def read_cases(path: Path) -> list[Case]:
     return cases
 
 
-def _rules(path: Path, file: TestFile) -> RuleSet:
+def _rules(path: Path, file: CaseFile) -> RuleSet:
     """The rules under test: those named, else those of the file beside."""
     beside = path.name.removesuffix(TESTS_END) + ".yaml"
     patterns: Sequence[Path] = [path.parent / name for name in file.rules or (beside,)]
@@ -91,7 +91,7 @@ def _rules(path: Path, file: TestFile) -> RuleSet:
     return checked.rules
 
 
-def _begins(test: TestCase, reader: Reader, place: Place) -> float:
+def _begins(test: CaseModel, reader: Reader, place: Place) -> float:
     try:
         moment = datetime.strptime(test.begins or BEGINS, _FORMAT)
     except ValueError:
@@ -101,7 +101,7 @@ def _begins(test: TestCase, reader: Reader, place: Place) -> float:
     return moment.replace(tzinfo=UTC).timestamp()
 
 
-def _moments(test: TestCase, rules: RuleSet, reader: Reader, place: Place) -> Iterator[Moment]:
+def _moments(test: CaseModel, rules: RuleSet, reader: Reader, place: Place) -> Iterator[Moment]:
     names = {rule.name for rule in rules.rules}
     for index, step in enumerate(test.steps):
         here: Place = (*place, "steps", index)

@@ -13,7 +13,7 @@ from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.language.types import Attribute, Kind, Record, Type
 
 UNKNOWN: Final = "unknown"
-_INSTEAD: Final = {"role": "say who is active: 'active: pbx-b' in a step", "name": "it is fixed"}
+FIXED: Final = {"role": "say who is active: 'active: pbx-b' in a step", "name": "it is fixed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class Reader:
         if found is None:
             hint = did_you_mean(attribute, record.attributes)
             raise Refused(f"{record.name} has no '{attribute}'{hint}")
-        if attribute in _INSTEAD and record.name == "node":
-            raise Refused(f"'{attribute}' is not set; {_INSTEAD[attribute]}")
+        if attribute in FIXED and record.name == "node":
+            raise Refused(f"'{attribute}' is not set; {FIXED[attribute]}")
         return found
 
     def _record(self, root: str) -> Record | None:

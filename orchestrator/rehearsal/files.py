@@ -37,16 +37,16 @@ class Expected(Part):
 
     rule: ObjectName
     ask: Ask
-    severity: Severity | None = None
-    title: str | None = None
-    text: str | None = None
-    reason: str | None = None
-    at_most: Duration | None = None
-    for_: Duration | None = Field(default=None, alias="for")
-    node: str | None = None
-    name: str | None = None
-    action: dict[str, str] | None = None
-    observed: bool = False
+    severity: Severity | None = Field(None, description="Of a notice.")
+    title: str | None = Field(None, description="Of a notice.")
+    text: str | None = Field(None, description="Of a notice, as people read it.")
+    reason: str | None = Field(None, description="Of a move or hold, as the history has it.")
+    at_most: Duration | None = Field(None, description="Of a switchover or failback.")
+    for_: Duration | None = Field(None, alias="for", description="Of a hold.")
+    node: str | None = Field(None, description="Of a command or AMI action.")
+    name: str | None = Field(None, description="Of a command.")
+    action: dict[str, str] | None = Field(None, description="The headers of an AMI action.")
+    observed: bool = Field(False, description="It is of a rule with mode: observe.")
 
 
 Expectation = Annotated[Expected, BeforeValidator(_ask)]
@@ -59,33 +59,44 @@ NodeNames = Annotated[
 class Step(Part):
     """Time passes, then the world changes, then everything is compared."""
 
-    after: Duration = 0.0
-    restart: Duration | None = None
-    active: ObjectName | None = None
-    move: MoveKind | Literal["none"] | None = None
-    lose: NodeNames = ()
-    regain: NodeNames = ()
-    set: Facts = Field(default_factory=dict)
-    rise: Facts = Field(default_factory=dict)
-    expect: dict[str, RuleWord] = Field(default_factory=dict)
-    asks: tuple[Expectation, ...] = ()
+    after: Duration = Field(0.0, description="Virtual time that passes first.")
+    restart: Duration | None = Field(
+        None, description="The service is restarted, and away for so long."
+    )
+    active: ObjectName | None = Field(
+        None, description="From now on this node is active; nobody: it is not known."
+    )
+    move: MoveKind | Literal["none"] | None = Field(
+        None, description="A move of this kind begins, or ends (none)."
+    )
+    lose: NodeNames = Field((), description="Nodes whose picture is stale from now on.")
+    regain: NodeNames = Field((), description="Nodes whose picture is kept again.")
+    set: Facts = Field(default_factory=dict, description="Facts that change.")
+    rise: Facts = Field(default_factory=dict, description="Counters, and by how much they rise.")
+    expect: dict[str, RuleWord] = Field(
+        default_factory=dict, description="Rules and what they must be at the end of the step."
+    )
+    asks: tuple[Expectation, ...] = Field(
+        (), description="All that the rules ask for during the step, in its order."
+    )
 
 
-class TestCase(Part):
+class CaseModel(Part):
     """One course of events."""
 
-    begins: Text = ""
-    given: Facts = Field(default_factory=dict)
-    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    begins: Text = Field("", description='Day and time at the site: "2027-01-13 10:00".')
+    given: Facts = Field(default_factory=dict, description="Facts at the begin.")
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)] = Field(description="In order.")
 
 
-class TestFile(Part):
-    """Tests of the rules beside it."""
+class CaseFile(Part):
+    """Tests of rules; without ``rules``, of those in the file beside."""
 
-    rules: tuple[Text, ...] = ()
-    nodes: Annotated[tuple[ObjectName, ...], Field(min_length=2, max_length=2)] = (
-        "pbx-a",
-        "pbx-b",
+    rules: tuple[Text, ...] = Field((), description="Rule files; default: the file beside.")
+    nodes: Annotated[tuple[ObjectName, ...], Field(min_length=2, max_length=2)] = Field(
+        ("pbx-a", "pbx-b"), description="The first one is preferred, and active at the begin."
     )
-    given: Facts = Field(default_factory=dict)
-    tests: Annotated[dict[str, TestCase], Field(min_length=1)]
+    given: Facts = Field(default_factory=dict, description="Facts at the begin of every test.")
+    tests: Annotated[dict[str, CaseModel], Field(min_length=1)] = Field(
+        description="Tests by their names: sentences."
+    )

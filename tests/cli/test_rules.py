@@ -55,3 +55,9 @@ def test_a_broken_configuration_is_said_first(tmp_path: Path, rules: Path) -> No
     config.write_text("pair: [\n")
     done = cli(config, "rules", "check", str(rules))
     assert done.returncode == Exit.FAILED and "orchestrator.yaml:" in done.stderr
+
+
+def test_the_schemas_are_printed() -> None:
+    done = cli(NOWHERE, "rules", "schema")
+    assert done.returncode == Exit.OK and '"Rules of asterisk-orchestrator"' in done.stdout
+    assert '"Tests of rules' in cli(NOWHERE, "rules", "schema", "--tests").stdout

@@ -36,8 +36,8 @@ def play() -> Play:
 
 @pytest.mark.parametrize("path", PACKS, ids=lambda path: path.stem)
 def test_every_pack_begins_with_its_purpose(path: Path) -> None:
-    first = path.read_text().splitlines()[0]
-    assert first.startswith("# ") and first.endswith(".")
+    purpose = path.read_text().splitlines()[1]
+    assert purpose.startswith("# ") and purpose.endswith(".")
 
 
 def test_a_pair_that_is_well_asks_for_nothing_all_day(play: Play) -> None:
