@@ -1,4 +1,4 @@
-"""The schemas that editors use: shipped as generated, neither stricter nor laxer than the reader."""
+"""The schemas that editors use: shipped as generated, no stricter nor laxer than the reader."""
 
 from __future__ import annotations
 
