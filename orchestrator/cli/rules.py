@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.codes import Exit
-from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain_all
+from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain, complain_all, service
 
 if TYPE_CHECKING:
     from orchestrator.config import Checked
@@ -27,21 +27,58 @@ def group() -> None:
 
 
 @app.command()
-def check(files: Files = None, config: Config = DEFAULT_CONFIG) -> None:
+def check(
+    files: Files = None,
+    config: Config = DEFAULT_CONFIG,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUNNING",
+            help="The configuration of a running service: are the trunks, phones and queues that "
+            "rules name there?",
+        ),
+    ] = None,
+) -> None:
     """Every error and warning, each with its place, its line and what to write instead.
 
     Nodes and commands are checked where there is a configuration. Exit code 0: sound; 1: errors;
     6: warnings only.
     """
     checked = _checked(files or [], config)
+    warnings = list(checked.warnings)
+    if against:
+        warnings += _strangers(checked, against)
     complain_all(checked.problems)
-    complain_all([f"{warning} (warning)" for warning in checked.warnings])
+    complain_all([f"{warning} (warning)" for warning in warnings])
     if checked.rules is None:
         raise typer.Exit(Exit.FAILED)
     count = len(checked.rules.rules)
-    print(f"{count} rule{'' if count == 1 else 's'}, no error, {_count(checked.warnings)}.")
-    if checked.warnings:
+    print(f"{count} rule{'' if count == 1 else 's'}, no error, {_count(warnings)}.")
+    if warnings:
         raise typer.Exit(Exit.WARNED)
+
+
+def _strangers(checked: Checked, running: Path) -> list[str]:
+    """Names in the rules that the live pair has not."""
+    from orchestrator.core.facts.names import strangers
+
+    with service(running) as client:
+        return strangers(checked.mentions, client.ask("names")["names"])
+
+
+@app.command(name="try")
+def try_(
+    expression: Annotated[str, typer.Argument(help="As in when: 'active.verdict == \"dead\"'.")],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Evaluate an expression on the live pair; show the value of each of its terms."""
+    with service(config) as client:
+        answer = client.ask("try", expression=expression)
+    for offset, says in answer["problems"]:
+        complain(f"{says}\n    {expression}\n    {' ' * offset}^")
+    if not answer["ok"]:
+        raise typer.Exit(Exit.FAILED)
+    print("\n".join(answer["lines"]))
 
 
 @app.command()

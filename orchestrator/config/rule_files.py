@@ -16,7 +16,7 @@ from orchestrator.config.rule_models import Do, RuleFile, RuleModel, as_written
 from orchestrator.config.yaml_source import Place, Source, read
 from orchestrator.core.conditions import compile_condition, compile_value
 from orchestrator.core.facts.schema import make_schema
-from orchestrator.core.language.parts import Condition
+from orchestrator.core.language.parts import Condition, Mention
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.language.types import Kind, Problem, Schema
 from orchestrator.core.rulebook.lint import fights, hasty, senseless
@@ -54,6 +54,7 @@ class Checked:
     rules: RuleSet | None  # None: there are problems
     problems: list[str]
     warnings: list[str]
+    mentions: list[tuple[str, Mention]]  # names in conditions, with their places
 
 
 def check_rules(
@@ -79,7 +80,8 @@ def check_rules(
     loading.check_names()
     loading.lint()
     rules = loading.ruleset()
-    return Checked(rules, in_order(loading.problems), in_order(loading.warnings))
+    problems, warnings = in_order(loading.problems), in_order(loading.warnings)
+    return Checked(rules, problems, warnings, loading.mentions)
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class _Loading:
     rules: dict[str, Rule] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    mentions: list[tuple[str, Mention]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)  # also of rules that were refused
     inhibitors: list[tuple[str, str]] = field(default_factory=list)  # (place, name)
 
@@ -163,6 +166,9 @@ class _Texts:
         self._note((*self.place, key), problems)
         if condition and (says := senseless(key, condition)):
             self.loading.warnings.append(f"{self.source.at((*self.place, key))}: {says}")
+        for mention in condition.mentions if condition else ():
+            where = self.source.at((*self.place, key), mention.offset)
+            self.loading.mentions.append((where, mention))
         return condition
 
     def template(self, place: Place, text: str) -> Template:

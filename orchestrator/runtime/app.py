@@ -20,6 +20,7 @@ from orchestrator.core.durable import Durable, from_json, to_json
 from orchestrator.core.engine import Engine
 from orchestrator.core.mirroring.memory import ledger_of
 from orchestrator.core.rulebook.explain import explain
+from orchestrator.core.rulebook.trying import Tried, try_expression
 from orchestrator.core.state import Pair
 from orchestrator.errors import ConfigError, JournalError, OrchestratorError
 from orchestrator.runtime.clock import Clock
@@ -114,9 +115,14 @@ class Service:
             journal=self._journal,
             clock=self._clock,
             explain=lambda state, now, rule: _explain(self._reloading.engine, state, now, rule),
+            attempt=self._try,
             reload=self._reloading.reload,
         )
         self._control = ControlServer(settings.control_socket, desk)
+
+    def _try(self, state: Pair, now: float, expression: str) -> Tried:
+        engine = self._reloading.engine
+        return try_expression(expression, engine.rules, state, engine.policy, now)
 
     def _execute(self, command: AnyCommand) -> None:
         self._executor.start(command)

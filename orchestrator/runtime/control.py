@@ -98,6 +98,10 @@ class ControlServer:
             return {"ok": True, "status": self._desk.status()}
         if what == "phones":
             return {"ok": True, **self._desk.phones()}
+        if what == "names":
+            return {"ok": True, **self._desk.names()}
+        if what == "try":
+            return self._desk.attempt(str(request.get("expression") or ""))
         if what == "metrics":
             return {"ok": True, "text": self._desk.metrics()}
         if what == "history":

@@ -16,6 +16,8 @@ from orchestrator.core.events import (
     ProbeRequested,
     ReleaseRequested,
 )
+from orchestrator.core.facts.names import names_of
+from orchestrator.core.rulebook.trying import Tried
 from orchestrator.core.state import Pair, Policy
 from orchestrator.core.words import MoveKind
 from orchestrator.errors import RequestRefused
@@ -27,6 +29,7 @@ from orchestrator.runtime.standby import phones
 from orchestrator.runtime.status import status
 
 Explain = Callable[[Pair, float, str], list[str]]
+Try = Callable[[Pair, float, str], Tried]
 Reload = Callable[[str], Awaitable[dict[str, Any]]]
 
 _MOVES = {
@@ -112,6 +115,7 @@ class Desk:
         journal: Journal,
         clock: Clock,
         explain: Explain,
+        attempt: Try,
         reload: Reload,
     ) -> None:
         self._pair = pair
@@ -119,6 +123,7 @@ class Desk:
         self._journal = journal
         self._clock = clock
         self._explain = explain
+        self._attempt = attempt
         self.reload = reload
         self._started_at = clock.now()
         self.loop = loop
@@ -171,3 +176,13 @@ class Desk:
     def explain(self, rule: str) -> list[str]:
         """Why the last decision was or was not taken, term by term."""
         return self._explain(self.loop.state, self._clock.now(), rule)
+
+    def attempt(self, expression: str) -> dict[str, Any]:
+        """The expression on the present picture: ``lines``, or ``problems`` with their offsets."""
+        tried = self._attempt(self.loop.state, self._clock.now(), expression)
+        problems = [[problem.offset, problem.text] for problem in tried.problems]
+        return {"ok": not problems, "lines": tried.lines, "problems": problems}
+
+    def names(self) -> dict[str, Any]:
+        """The trunks, phones and queues that rules may name."""
+        return {"names": dict(names_of(self.loop.state, self._policy, self._clock.now()))}

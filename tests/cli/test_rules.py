@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.codes import Exit
 from tests.cli.test_cli import cli
+from tests.cli.warm_pair import warm_pair
+from tests.runtime.service import Service
 
 NOWHERE = Path("/nowhere.yaml")
 SOUND = "rules:\n  x: {when: active.calls > 10, for: 10s, do: [switchover]}\n"
@@ -18,6 +22,15 @@ def rules(tmp_path: Path) -> Path:
     path = tmp_path / "rules.yaml"
     path.write_text(SOUND)
     return path
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Path]:
+    """The configuration of a service that runs."""
+    path = tmp_path / "orchestrator.yaml"
+    path.write_text("state_dir: .\n")
+    with Service(tmp_path, state=warm_pair(time.time())):
+        yield path
 
 
 def test_sound_rules(rules: Path) -> None:
@@ -61,3 +74,42 @@ def test_the_schemas_are_printed() -> None:
     done = cli(NOWHERE, "rules", "schema")
     assert done.returncode == Exit.OK and '"Rules of asterisk-orchestrator"' in done.stdout
     assert '"Tests of rules' in cli(NOWHERE, "rules", "schema", "--tests").stdout
+
+
+def test_names_are_checked_against_the_live_pair(rules: Path, running: Path) -> None:
+    rules.write_text(
+        "rules:\n"
+        "  x:\n"
+        "    when: any(not c.reachable for c in active.contacts if like(c.aor, '10*'))\n"
+        "      and any(c.reachable for c in active.contacts if like(c.aor, '62*'))\n"
+        "      and any(t.registered for t in active.trunks if t.name == 'tunk')\n"
+        "    do: [notify]\n"
+    )
+    done = cli(NOWHERE, "rules", "check", str(rules), "--against", str(running))
+    assert done.returncode == Exit.WARNED
+    first, second = (line for line in done.stderr.splitlines() if "(warning)" in line)
+    assert first.endswith(":4:67: no phone on the pair fits '62*' now (warning)")
+    assert ":5:64: the pair has no trunk 'tunk' now" in second
+    assert cli(NOWHERE, "rules", "check", str(rules)).returncode == Exit.OK
+
+
+def test_an_expression_is_tried_on_the_live_pair(running: Path) -> None:
+    done = cli(running, "rules", "try", "active.phones_known > 3 and active.uptime > 1h")
+    assert done.returncode == Exit.OK
+    assert done.stdout.splitlines() == [
+        "active.phones_known > 3 and active.uptime > 1h is unknown",
+        "  active.phones_known > 3 is true (active.phones_known is 4)",
+        "  active.uptime > 1h is unknown (active.uptime is unknown)",
+    ]
+
+
+def test_a_number_is_tried_too(running: Path) -> None:
+    done = cli(running, "rules", "try", "active.phones_reachable")
+    assert done.stdout == "active.phones_reachable is 4\n"
+
+
+def test_a_wrong_expression_is_shown_with_a_caret(running: Path) -> None:
+    done = cli(running, "rules", "try", "active.cals > 3 && true")
+    assert done.returncode == Exit.FAILED
+    says, text, caret = done.stderr.splitlines()
+    assert "write 'and'" in says and text[caret.index("^")] == "&"

@@ -19,6 +19,8 @@ from orchestrator.core.events import (
     ReleaseRequested,
     Tick,
 )
+from orchestrator.core.rulebook.trying import try_expression
+from orchestrator.core.rules import RuleSet
 from orchestrator.core.state import Answer, Hold, Move, MoveReport, Pair, Probing
 from orchestrator.core.words import Phase
 from orchestrator.runtime.clock import Clock
@@ -132,6 +134,7 @@ class Service:
         desk = Desk(
             pair="lab", policy=POLICY, loop=loop, journal=journal, clock=clock,
             explain=lambda state, now, rule: [f"rule {rule or 'any'}: active.verdict is unknown"],
+            attempt=lambda state, now, text: try_expression(text, RuleSet(), state, POLICY, now),
             reload=self._reload,
         )  # fmt: skip
         server = ControlServer(self.socket, desk)

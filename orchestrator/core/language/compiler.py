@@ -10,7 +10,7 @@ from typing import Any, Final
 from orchestrator.core.language import values
 from orchestrator.core.language.formula import SIGNS, formula_of
 from orchestrator.core.language.functions import FUNCTIONS
-from orchestrator.core.language.parts import Part, Refused, Term, Window
+from orchestrator.core.language.parts import Mention, Part, Refused, Term, Window
 from orchestrator.core.language.sense import Formula
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.language.text import Parsed
@@ -49,6 +49,7 @@ class Compiler:
         self.windows: set[Window] = set()
         self.item: tuple[str, Record] | None = None  # the comprehension's variable
         self.facts: list[tuple[str, Part]] = []
+        self.mentions: list[Mention] = []
         self._depth = 0
         self._parts = 0
         self._compiled: dict[int, tuple[Part, tuple[tuple[str, Part], ...]]] = {}
@@ -147,7 +148,7 @@ class Compiler:
             if owner.path or source == "clock"
         )
         run = values.attribute(owner.run, found.read)
-        part = Part(found.type, run, found)
+        part = Part(found.type, run, found, record=record)
         if not self.item:
             self.facts.append((self.parsed.segment(node), part))
         return part
@@ -235,6 +236,15 @@ class Compiler:
             raise self.refuse(first, f"{parts[0].type} can't be compared with {parts[1].type}")
         if equal_only:
             raise self.refuse(first, f"{left.type} has no order; write '==', '!=' or 'in'")
+        for node, fact, other in ((second, left, right), (first, right, left)):
+            self.mention(node, fact, other.literal)
+
+    def mention(self, node: ast.expr, fact: Part, text: object, pattern: bool = False) -> None:
+        """Note that a fact is compared with a text."""
+        if fact.record and fact.type.kind is Kind.TEXT and isinstance(text, str):
+            name = next(n for n, a in fact.record.attributes.items() if a is fact.attribute)
+            at = self.parsed.column(node)
+            self.mentions.append(Mention(fact.record.name, name, text, at, pattern))
 
     def word(self, node: ast.expr, word: str, type_: Type) -> None:
         """Refuse a word that this fact can never be."""

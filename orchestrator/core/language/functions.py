@@ -187,6 +187,7 @@ def _like(compiler: Compiler, call: ast.Call) -> Part:
     pattern = _literal_text(compiler, call.args[1], "like")
     if pattern.count("*") > MOST_STARS:
         raise compiler.refuse(call.args[1], f"a pattern has at most {MOST_STARS} stars")
+    compiler.mention(call.args[1], part, pattern, pattern=True)
     match = compile_pattern(translate(pattern)).match
     run = part.run
 

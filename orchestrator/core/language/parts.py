@@ -18,6 +18,7 @@ class Part:
     attribute: Attribute | None = None  # when it is a fact
     literal: Any = None  # when it stands in the text itself
     path: str = ""  # of a record outside lists: "active", "node:pbx-a"
+    record: Record | None = None  # a fact: what it is a fact of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """A text that a fact is compared with: ``t.name == "telco"``, ``like(c.aor, "62*")``."""
+
+    record: str
+    fact: str
+    text: str
+    offset: int  # of the text, in the expression
+    pattern: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """A compiled expression and what it depends on."""
 
@@ -51,6 +63,7 @@ class Condition:
     windows: frozenset[Window]
     terms: tuple[Term, ...]
     formula: Formula | None = None  # of one that is true or false
+    mentions: tuple[Mention, ...] = ()
 
     def __call__(self, look: Look) -> Any:
         return self.run(look)

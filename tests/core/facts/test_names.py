@@ -1,0 +1,58 @@
+"""Which names a rule mentions, and which of them the pair has."""
+
+from __future__ import annotations
+
+from orchestrator.core.conditions import compile_condition
+from orchestrator.core.facts.names import names_of, strangers
+from orchestrator.core.facts.schema import make_schema
+from orchestrator.core.language.parts import Mention
+from orchestrator.core.rules import RuleSet
+from orchestrator.core.state import Queue
+from tests.core.rule_lab import POLICY, Play, phones
+
+
+def mentions(text: str) -> list[tuple[str, Mention]]:
+    condition = compile_condition(text, make_schema(), [])
+    assert condition
+    return [(f"r.yaml:1:{mention.offset + 1}", mention) for mention in condition.mentions]
+
+
+def test_comparisons_lists_and_patterns_mention_names() -> None:
+    text = (
+        'any(t.registered for t in active.trunks if "x" == t.name or t.name in ["y", "z"])'
+        ' and count(c for c in active.contacts if like(c.aor, "62*")) > 1'
+    )
+    found = [(m.record, m.fact, m.text, m.pattern) for _, m in mentions(text)]
+    assert found == [
+        ("trunk", "name", "x", False),
+        ("trunk", "name", "y", False),
+        ("trunk", "name", "z", False),
+        ("contact", "aor", "62*", True),
+    ]
+    assert all(text[m.offset + 1 : m.offset + 1 + len(m.text)] == m.text for _, m in mentions(text))
+
+
+def test_strangers_are_named_with_the_nearest_name() -> None:
+    play = Play(RuleSet())
+    play.node("pbx-a", contacts=phones(3), queues=play.state.nodes["pbx-a"].queues.set(
+        "support", Queue("support")))  # fmt: skip
+    names = names_of(play.state, POLICY, play.now)
+    text = (
+        'any(q.callers > 3 for q in active.queues if q.name == "suport")'
+        ' or all(c.reachable for c in active.contacts if c.aor in ["1000", "4711"])'
+    )
+    said = strangers(mentions(text), names)
+    assert [line.partition(": ")[2] for line in said] == [
+        "the pair has no queue 'suport' now; did you mean 'support'?",
+        "the pair has no phone '4711' now; known are: 1000, 1001, 1002",
+    ]
+
+
+def test_what_can_not_be_known_is_not_called_a_stranger() -> None:
+    play = Play(RuleSet())
+    play.now += 3600
+    (said,) = strangers(
+        mentions('any(q.callers > 3 for q in active.queues if q.name == "x")'),
+        names_of(play.state, POLICY, play.now),
+    )
+    assert "can't be told now" in said
