@@ -19,6 +19,7 @@ from orchestrator.core.language.parts import Window
 from orchestrator.core.language.types import Look, Run, WindowKey
 from orchestrator.core.rulebook.requests import requests_of
 from orchestrator.core.rulebook.timers import Change, Seen, due, step
+from orchestrator.core.rulebook.traces import Trace, trace
 from orchestrator.core.rulebook.types import IDLE, Ask, Request, Rule, RulePhase, RuleState
 from orchestrator.core.rulebook.windows import Samples, sample
 from orchestrator.core.state import Pair, Policy, RuleMemory
@@ -108,6 +109,7 @@ class _Evaluation:
     states: _States
     windows: _Windows
     requests: list[Request] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
 
     def run(self, woken: frozenset[str]) -> None:
@@ -127,6 +129,10 @@ class _Evaluation:
         if after != before:
             kept = self.states.set(rule.key, after)
             self.states = kept.delete(rule.key) if after == IDLE else kept
+        if (after is not before or change is not Change.NONE) and (
+            traced := trace(rule, before, after, change, look)
+        ):
+            self.traces.append(traced)
         if change is not Change.NONE:
             self.requests += requests_of(rule, change, look)
 
@@ -160,6 +166,8 @@ def evaluate(
     paced_at = now if paced or glance is None else glance.paced_at
     memory = _set(memory, "states", evaluation.states)
     memory = _set(memory, "windows", kept)
+    if evaluation.traces:
+        memory = memory.set("traces", tuple(evaluation.traces))
     memory = memory.set("glance", _Glance(ruleset, values, paced_at, next_due))
     return memory, tuple(evaluation.requests)
 

@@ -30,6 +30,7 @@ from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.ports import Source
+from orchestrator.runtime.recorder import Recorder
 from orchestrator.runtime.reloading import Reloading
 from orchestrator.runtime.sd_notify import sd_notify, watchdog_s
 from orchestrator.runtime.wiring import wire
@@ -37,6 +38,7 @@ from orchestrator.runtime.wiring import wire
 log = logging.getLogger(__name__)
 
 JOURNAL = "journal.sqlite"
+RECORD = "record.sqlite"
 RESTART_PAUSE_S = 1.0
 STATUS_EVERY_S = 1.0
 
@@ -104,6 +106,8 @@ class Service:
             durable=to_json,
             tick_s=policy.tick_s,
         )
+        self._recorder = Recorder(settings.state_dir / RECORD, policy, lambda: self._loop.state)
+        self._loop.on_step.append(self._recorder.listen)
         self._reloading = Reloading(config, settings, engine, self._loop)
         wiring = wire(settings, policy, self._loop.put)
         self._sources = wiring.sources
@@ -178,6 +182,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._loop.finish()
+        self._recorder.close(self._clock.now())
         self._journal.close()
 
     async def _tell_systemd(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from orchestrator import __version__
 from orchestrator.core.events import (
@@ -27,6 +28,8 @@ from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.metrics import exposition
 from orchestrator.runtime.standby import phones
 from orchestrator.runtime.status import status
+
+TRACES: Final = 10  # changes of a rule that 'explain' tells
 
 Explain = Callable[[Pair, float, str], list[str]]
 Try = Callable[[Pair, float, str], Tried]
@@ -175,7 +178,19 @@ class Desk:
 
     def explain(self, rule: str) -> list[str]:
         """Why the last decision was or was not taken, term by term."""
-        return self._explain(self.loop.state, self._clock.now(), rule)
+        said = self._explain(self.loop.state, self._clock.now(), rule)
+        traces = self._journal.traces(rule, TRACES) if rule else []
+        if traces:
+            said.append("  what happened to it, the newest last:")
+        for trace in traces:
+            said += [f"  {self._stamp(trace.at)} {trace.says}", *(f"    {t}" for t in trace.terms)]
+        return said
+
+    def _stamp(self, at: float) -> str:
+        """The site's time; with the day when it is not today's."""
+        zone = self._policy.timezone
+        moment, now = (datetime.fromtimestamp(t, zone) for t in (at, self._clock.now()))
+        return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%d %b %H:%M:%S}"
 
     def attempt(self, expression: str) -> dict[str, Any]:
         """The expression on the present picture: ``lines``, or ``problems`` with their offsets."""

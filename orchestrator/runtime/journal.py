@@ -9,40 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.errors import JournalError
-
-APPLICATION_ID = 0x41534F52  # "ASOR": tells our file from any other SQLite file
-SCHEMA_VERSION = 2
-KEEP_HISTORY = 100_000  # rows kept when the journal is opened
-KEEP_COMMANDS = 20_000
-
-# What the mirror wrote on the nodes; only that may it ever remove again.
-_LEDGER = """
-CREATE TABLE mirrored (
-  kind TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (kind, key)
-) STRICT, WITHOUT ROWID;
-"""
-_SCHEMA = """
-CREATE TABLE pair (
-  one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL, epoch INTEGER NOT NULL,
-  state TEXT NOT NULL
-) STRICT;
-CREATE TABLE command (
-  id INTEGER PRIMARY KEY, command INTEGER NOT NULL, epoch INTEGER NOT NULL, at REAL NOT NULL,
-  what TEXT NOT NULL, done_at REAL, ok INTEGER, says TEXT
-) STRICT;
-CREATE INDEX command_open ON command (command, epoch) WHERE done_at IS NULL;
-CREATE TABLE history (
-  id INTEGER PRIMARY KEY, at REAL NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL
-) STRICT;
-"""
-_MIGRATIONS = {1: _LEDGER}  # from that version to the next
+from orchestrator.runtime.journal_file import open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +66,15 @@ class Entry:
     lines: Sequence[Line] = ()
     mirrored: Sequence[tuple[str, str]] = ()  # kind and key, about to be written by the mirror
     unmirrored: Sequence[tuple[str, str]] = ()
+    traces: Sequence[Trace] = ()  # what changed in rules
 
     @property
     def empty(self) -> bool:
         """Nothing to write."""
         return self.state is None and not (
             self.intents or self.results or self.lines or self.mirrored or self.unmirrored
-        )
+            or self.traces
+        )  # fmt: skip
 
 
 class Journal:
@@ -107,89 +83,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or create it. Raises JournalError with what to do."""
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise JournalError(
-                f"The state directory {path.parent} cannot be written ({error.strerror}). "
-                "Nothing was started. Give it to the service's user, or set state_dir."
-            ) from error
-        try:
-            self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
-            self._open()
-        except sqlite3.Error as error:
-            raise self._opening_error(error) from error
-
-    def _open(self) -> None:
-        db = self._db
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        fresh = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        version = 0 if fresh else self._check()
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute("BEGIN IMMEDIATE")
-        if fresh:
-            self._create(_SCHEMA)
-            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            version = min(_MIGRATIONS)
-        while version < SCHEMA_VERSION:
-            self._create(_MIGRATIONS[version])
-            version += 1
-        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        self._prune()
-        db.execute("COMMIT")
-
-    def _create(self, statements: str) -> None:
-        for statement in statements.split(";")[:-1]:
-            self._db.execute(statement)
-
-    def _check(self) -> int:
-        """The schema's version; raises when the file is not ours, not readable or too new."""
-        found = self._db.execute("PRAGMA application_id").fetchone()[0]
-        if found != APPLICATION_ID:
-            raise JournalError(
-                f"{self.path} is a SQLite file of another program. It was not touched and nothing "
-                "was started. Set state_dir to a directory of the orchestrator's own."
-            )
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (*_MIGRATIONS, SCHEMA_VERSION):
-            raise JournalError(
-                f"{self.path} has schema version {version}, this orchestrator writes "
-                f"{SCHEMA_VERSION}. Nothing was started. Install the version that wrote it, or "
-                f"move the file away ({self._move_away()}): the orchestrator then learns from "
-                "the nodes who is active."
-            )
-        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        return int(version)
-
-    def _move_away(self) -> str:
-        return f"mv {self.path} {self.path}.damaged; rm -f {self.path}-wal"
-
-    def _opening_error(self, error: sqlite3.Error) -> JournalError:
-        if "locked" in str(error):
-            return JournalError(
-                f"Another orchestrator is running on the journal {self.path}. Nothing was "
-                "started. Stop the other one, or give this pair a state_dir of its own."
-            )
-        if isinstance(error, sqlite3.OperationalError):
-            return JournalError(
-                f"The journal {self.path} cannot be opened ({error}). Nothing was started. Look "
-                "at the disk's free space and the file's owner."
-            )
-        return JournalError(
-            f"The journal {self.path} is damaged ({error}). It was left as it is and nothing was "
-            f"started. Move it away ({self._move_away()}) and start again: the orchestrator then "
-            "learns from the nodes who is active."
-        )
-
-    def _prune(self) -> None:
-        for table, keep in (("history", KEEP_HISTORY), ("command", KEEP_COMMANDS)):
-            self._db.execute(
-                f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", (keep,)
-            )
+        self._db = open_database(path)
 
     def write(self, now: float, entry: Entry) -> None:
         """Commit one step, durably. Raises JournalError; then nothing of it was written."""
@@ -228,6 +122,10 @@ class Journal:
         db.executemany(
             "INSERT INTO history (at, severity, text) VALUES (?, ?, ?)",
             [(now, line.severity, line.text) for line in entry.lines],
+        )
+        db.executemany(
+            "INSERT INTO rule_trace (at, rule, what, says, terms) VALUES (?, ?, ?, ?, ?)",
+            [(t.at, t.rule, t.what.value, t.says, "\n".join(t.terms)) for t in entry.traces],
         )
         db.executemany("DELETE FROM mirrored WHERE kind=? AND key=?", entry.unmirrored)
         db.executemany("INSERT OR IGNORE INTO mirrored VALUES (?, ?)", entry.mirrored)
@@ -268,6 +166,18 @@ class Journal:
             "SELECT at, severity, text FROM history ORDER BY id DESC LIMIT ?", (limit,)
         )
         return [Told(*row) for row in rows][::-1]
+
+    def traces(self, rule: str, limit: int) -> list[Trace]:
+        """The newest changes of a rule, oldest first."""
+        rows = self._db.execute(
+            "SELECT at, rule, what, says, terms FROM rule_trace WHERE rule=?"
+            " ORDER BY id DESC LIMIT ?",
+            (rule, limit),
+        )
+        return [
+            Trace(at, name, What(what), says, tuple(terms.split("\n")))
+            for at, name, what, says, terms in rows
+        ][::-1]
 
     def close(self) -> None:
         """Close it; the WAL is folded into the file."""

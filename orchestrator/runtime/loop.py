@@ -32,6 +32,7 @@ from orchestrator.core.events import (
     Tick,
 )
 from orchestrator.core.mirroring.memory import ledger_changes
+from orchestrator.core.rulebook.traces import traces_of
 from orchestrator.core.state import Pair
 from orchestrator.errors import JournalError
 from orchestrator.runtime.clock import Clock
@@ -259,8 +260,10 @@ class Loop:
         state = None
         if intents or decided(before, after) or self._rules_are_due(after, now):
             state = self._durable(after)
+        newest = traces_of(after.rules)
+        traces = newest if newest is not traces_of(before.rules) else ()
         self._journal.write(
-            now, Entry(after.epoch, state, intents, results, lines, mirrored, unmirrored)
+            now, Entry(after.epoch, state, intents, results, lines, mirrored, unmirrored, traces)
         )
         if state is not None:
             self._rules_written, self._rules_written_at = after.rules, now

@@ -6,10 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.errors import JournalError
 from orchestrator.runtime.journal import Entry, Intent, Journal, Line, Result
 
@@ -156,7 +158,7 @@ def test_a_journal_of_the_version_before_is_taken_over(path: Path) -> None:
     journal.write(1.0, Entry(1, {"active": "pbx-a"}))
     journal.close()
     db = sqlite3.connect(path)
-    db.executescript("DROP TABLE mirrored; PRAGMA user_version=1")
+    db.executescript("DROP TABLE mirrored; DROP TABLE rule_trace; PRAGMA user_version=1")
     db.close()
     for _ in range(2):  # and only once
         journal = Journal(path)
@@ -164,3 +166,16 @@ def test_a_journal_of_the_version_before_is_taken_over(path: Path) -> None:
         journal.write(2.0, Entry(1, mirrored=[("contact", "1001;@a")]))
         assert journal.mirrored() == [("contact", "1001;@a")]
         journal.close()
+
+
+def test_traces_of_rules_are_there_after_a_restart(path: Path) -> None:
+    journal = Journal(path)
+    terms = ("active.calls > 3 is true (active.calls is 4)", "pair.moving is false")
+    fired = Trace(5.0, "busy", What.FIRED, "it fired", terms)
+    other = Trace(5.0, "other", What.CLEARED, "it cleared", ("x",))
+    journal.write(5.0, Entry(1, traces=[fired, other]))
+    journal.close()
+    again = Journal(path)
+    assert again.traces("busy", 10) == [fired]
+    again.write(6.0, Entry(1, traces=[replace(fired, at=6.0)]))
+    assert [trace.at for trace in again.traces("busy", 1)] == [6.0]
