@@ -153,11 +153,17 @@ def _hours(value: object) -> object:
     return parse_hours(value)
 
 
+_DURATION: Final = rf"\s*{PART}(\s?{PART})*\s*"
 _DURATION_SCHEMA: Final = {
     "type": ["string", "number"],
     "minimum": 0,
-    "pattern": rf"^\s*{PART}(\s?{PART})*\s*$",
+    "pattern": f"^{_DURATION}$",
     "examples": ["15s", "5m", "1h30m"],
+}
+_OFTEN_SCHEMA: Final = {
+    "type": "string",
+    "pattern": rf"^\s*(?!0+ )\d{{1,4}} per {_DURATION}$",
+    "examples": ["2 per 1h"],
 }
 _NAME_SCHEMA: Final = {"type": ["string", "integer"], "pattern": f"^{OBJECT_NAME.pattern}$"}
 
@@ -169,7 +175,7 @@ Text: TypeAlias = Annotated[
     str,
     BeforeValidator(_text),
     AfterValidator(_clean),
-    WithJsonSchema({"type": ["string", "integer"]}),
+    WithJsonSchema({"type": ["string", "integer"], "minLength": 1}),
 ]
 ObjectName: TypeAlias = Annotated[
     str, BeforeValidator(_text), AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)
@@ -184,7 +190,7 @@ Hours: TypeAlias = Annotated[tuple[int, int], BeforeValidator(_hours)]
 Often: TypeAlias = Annotated[
     Limit,
     BeforeValidator(_limit),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,4} per .+$", "examples": ["2 per 1h"]}),
+    WithJsonSchema(_OFTEN_SCHEMA),
 ]
 Port: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Argv: TypeAlias = Annotated[tuple[Text, ...], Field(min_length=1)]

@@ -20,6 +20,10 @@ def rule_file_schema() -> dict[str, Any]:
     schema = schema_of(RuleFile, "Rules of asterisk-orchestrator")
     definitions = schema["$defs"]
     definitions["Do"] |= {"minProperties": 1, "maxProperties": 1}
+    for name, found in definitions["Do"]["properties"].items():
+        if name not in _BODILESS:
+            found["anyOf"].remove({"type": "null"})
+            del found["default"]
     definitions["Request"] = {
         "description": Do.__doc__,
         "anyOf": [{"enum": list(_BODILESS)}, {"$ref": "#/$defs/Do"}],
@@ -29,18 +33,19 @@ def rule_file_schema() -> dict[str, Any]:
 
 
 def schema_of(model: type[BaseModel], title: str) -> dict[str, Any]:
-    """The model's schema without the titles that pydantic makes of every name."""
-    schema = _untitled(model.model_json_schema(by_alias=True))
+    """The model's schema, without pydantic's titles; names that fit no pattern are refused."""
+    schema = _tidy(model.model_json_schema(by_alias=True))
     return {"$schema": GenerateJsonSchema.schema_dialect, "title": title, **schema}
 
 
-def _untitled(part: Any) -> Any:
+def _tidy(part: Any) -> Any:
     if isinstance(part, list):
-        return [_untitled(one) for one in part]
+        return [_tidy(one) for one in part]
     if not isinstance(part, dict):
         return part
-    return {
-        key: _untitled(value)
+    tidied = {
+        key: _tidy(value)
         for key, value in part.items()
         if not (key == "title" and isinstance(value, str))
     }
+    return tidied | ({"additionalProperties": False} if "patternProperties" in tidied else {})

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from orchestrator.config.paths import matching_files, path_of_tests, shipped_rules
+from orchestrator.config.rule_models import RuleFile
 from orchestrator.config.rule_schema import rule_file_schema
 from orchestrator.config.yaml_source import parse
 from orchestrator.rehearsal.schema import schema_of_tests
@@ -35,6 +37,21 @@ WRONG = {
     "nothing asked": "rules: {x: {when: a, do: []}}",
     "unknown word": "rules: {x: {when: a, unknown: maybe, do: [failover]}}",
     "limit": "rules: {x: {when: a, limit: twice, do: [failover]}}",
+    "limit without duration": "rules: {x: {when: a, limit: 2 per hour, do: [failover]}}",
+    "limit of nothing": "rules: {x: {when: a, limit: 0 per 1h, do: [failover]}}",
+    "a body that is left out": "rules: {x: {when: a, do: [{hold: }]}}",
+    "no title": "rules: {x: {when: a, description: '', do: [failover]}}",
+    "a name with a blank": "rules: {x y: {when: a, do: [failover]}}",
+}
+RIGHT = {
+    "numbers as durations": "rules: {x: {when: a, for: 15, clear_for: 0.5, do: [failover]}}",
+    "durations with blanks": "rules: {x: {when: a, for: ' 1h 30m', do: [failover]}}",
+    "limit with blanks": "rules: {x: {when: a, limit: ' 02 per 1h 30m ', do: [failover]}}",
+    "a body that may be left out": "rules: {x: {when: a, do: [{notify: }, {switchover: }]}}",
+    "numbers as names": "rules: {5: {when: a, description: 7, inhibited_by: [6], do: [failback]}}",
+    "numbers in an action": (
+        "rules: {x: {when: a, do: [{ami_action: {node: active, action: {action: A, Id: 5}}}]}}"
+    ),
 }
 WRONG_TESTS = {
     "unknown fact": "tests: {x: {steps: [{set: {active.trunk: 5}}]}}",
@@ -86,6 +103,14 @@ def test_an_example_of_the_documentation_fits(example: str) -> None:
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_rule_file_does_not_fit(text: str) -> None:
     assert errors(rule_file_schema(), text)
+    with pytest.raises(ValidationError):
+        RuleFile.model_validate(parse(Path("x.yaml"), text).value)
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT.keys())
+def test_whatever_the_reader_takes_fits(text: str) -> None:
+    RuleFile.model_validate(parse(Path("x.yaml"), text).value)
+    assert errors(rule_file_schema(), text) == []
 
 
 @pytest.mark.parametrize("text", WRONG_TESTS.values(), ids=WRONG_TESTS.keys())
@@ -94,8 +119,12 @@ def test_a_wrong_test_file_does_not_fit(text: str) -> None:
 
 
 def test_what_an_editor_shows_is_the_documentation() -> None:
-    rule = rule_file_schema()["$defs"]["RuleModel"]["properties"]
-    assert all(found.get("description") for found in rule.values())
+    schema = rule_file_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for key, found in part.get("properties", {}).items():
+            assert found.get("description"), key
+        if "properties" in part:
+            assert part["additionalProperties"] is False
     facts = schema_of_tests()["$defs"]["Facts"]["properties"]
     assert (
         "reachable" in facts["active.phones_reachable"]["description"]
