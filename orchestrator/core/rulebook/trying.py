@@ -50,8 +50,9 @@ def try_expression(text: str, rules: RuleSet, state: Pair, policy: Policy, now: 
 def _why_unknown(condition: Condition, rules: RuleSet, look: Look) -> Iterator[str]:
     for window in sorted(condition.windows - rules.windows, key=lambda one: one.path):
         yield (
-            f"no rule counts {window.path} over {say_duration(window.seconds)}, so its rise is not"
-            " known; write it into a rule (mode: observe), reload, and ask again after that time"
+            f"no rule counts {_written(window.path)} over {say_duration(window.seconds)}, so its"
+            " rise is not known; write it into a rule (mode: observe), reload, and ask again after"
+            " that time"
         )
     for root in sorted({source.partition("/")[0] for source in condition.sources} - {"clock"}):
         found = ROOTS[root].find(look) if root in ROOTS else None
@@ -61,6 +62,14 @@ def _why_unknown(condition: Condition, rules: RuleSet, look: Look) -> Iterator[s
             yield f"{root}: nobody knows which node that is; see: asterisk-orchestrator status"
         elif isinstance(node, Node):
             yield from _why_of(node, root, look)
+
+
+def _written(path: str) -> str:
+    """As authors write it: ``node("pbx-a").calls_failed``."""
+    if not path.startswith("node:"):
+        return path
+    name, _, fact = path.removeprefix("node:").rpartition(".")
+    return f'node("{name}").{fact}'
 
 
 def _why_of(node: Node, root: str, look: Look) -> Iterator[str]:

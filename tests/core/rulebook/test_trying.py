@@ -52,6 +52,11 @@ def test_a_window_that_no_rule_counts_is_said(tmp_path: Path) -> None:
     assert lines[0].endswith("is unknown") and "no rule counts active.calls_failed over" in lines[1]
 
 
+def test_a_window_of_a_named_node_is_said_as_it_is_written() -> None:
+    lines = tried(Play(RuleSet()), 'increase(node("pbx-a").calls_failed, 5m) > 3').lines
+    assert lines[-1].startswith('  no rule counts node("pbx-a").calls_failed over 5 min')
+
+
 def test_a_list_is_no_value() -> None:
     (problem,) = tried(Play(RuleSet()), "active.trunks").problems
     assert "count(...)" in problem.text
