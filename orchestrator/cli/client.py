@@ -19,10 +19,13 @@ class NotRunning(Exception):
 
 
 def control_socket(config: Path) -> Path:
-    """Where the service listens. Reads nothing else of the file: ``status`` must work for people
-    who may not read the secrets, and while somebody is in the middle of editing.
+    """Where the service listens; the socket itself may be named too. Reads nothing else of the
+    file: ``status`` must work for people who may not read the secrets, and while somebody is in
+    the middle of editing.
     """
     try:
+        if config.is_socket():
+            return config
         loaded = yaml.safe_load(config.read_text(encoding="utf-8"))
         if "socket" in loaded:
             return config.parent / Path(str(loaded["socket"])).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,8 +35,8 @@ def check(
         Path | None,
         typer.Option(
             metavar="RUNNING",
-            help="The configuration of a running service: are the trunks, phones and queues that "
-            "rules name there?",
+            help="Configuration or control socket of a running service: are the trunks, phones and "
+            "queues that rules name there?",
         ),
     ] = None,
 ) -> None:
@@ -45,21 +46,22 @@ def check(
     6: warnings only.
     """
     checked = _checked(files or [], config)
-    warnings = list(checked.warnings)
-    if against:
-        warnings += _strangers(checked, against)
+    missed, untold = _strangers(checked, against) if against else ([], [])
+    warnings = checked.warnings + missed
     complain_all(checked.problems)
     complain_all([f"{warning} (warning)" for warning in warnings])
+    complain_all([f"{name} (not checked)" for name in untold])
     if checked.rules is None:
         raise typer.Exit(Exit.FAILED)
     count = len(checked.rules.rules)
-    print(f"{count} rule{'' if count == 1 else 's'}, no error, {_count(warnings)}.")
+    unsaid = f"; {len(untold)} not checked against the pair" if untold else ""
+    print(f"{count} rule{'' if count == 1 else 's'}, no error, {_count(warnings)}{unsaid}.")
     if warnings:
         raise typer.Exit(Exit.WARNED)
 
 
-def _strangers(checked: Checked, running: Path) -> list[str]:
-    """Names in the rules that the live pair has not."""
+def _strangers(checked: Checked, running: Path) -> tuple[list[str], list[str]]:
+    """Names in the rules that the live pair has not, and those it can't tell of now."""
     from orchestrator.core.facts.names import strangers
 
     with service(running) as client:
@@ -74,8 +76,9 @@ def try_(
     """Evaluate an expression on the live pair; show the value of each of its terms."""
     with service(config) as client:
         answer = client.ask("try", expression=expression)
+    line = re.sub(r"\s", " ", expression)  # one line, so that the caret stands below its place
     for offset, says in answer["problems"]:
-        complain(f"{says}\n    {expression}\n    {' ' * offset}^")
+        complain(f"{says}\n    {line}\n    {' ' * offset}^")
     if not answer["ok"]:
         raise typer.Exit(Exit.FAILED)
     print("\n".join(answer["lines"]))

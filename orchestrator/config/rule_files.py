@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -166,9 +166,8 @@ class _Texts:
         self._note((*self.place, key), problems)
         if condition and (says := senseless(key, condition)):
             self.loading.warnings.append(f"{self.source.at((*self.place, key))}: {says}")
-        for mention in condition.mentions if condition else ():
-            where = self.source.at((*self.place, key), mention.offset)
-            self.loading.mentions.append((where, mention))
+        if condition:
+            self._mention((key,), condition)
         return condition
 
     def template(self, place: Place, text: str) -> Template:
@@ -176,6 +175,9 @@ class _Texts:
         problems: list[Problem] = []
         parts = tuple(self._parts(text.rstrip(), problems))
         self._note((*self.place, *place), problems)
+        for part in parts:
+            if not isinstance(part, str):
+                self._mention(place, part)
         return Template(parts)
 
     def _parts(self, text: str, problems: list[Problem]) -> Iterator[str | Condition]:
@@ -204,7 +206,14 @@ class _Texts:
         if part and part.type.kind in (Kind.LIST, Kind.RECORD):
             problems.append(Problem(offset, f"this is {part.type}; name one of its facts"))
         elif part:
-            yield part
+            moved = (replace(m, offset=offset + m.offset) for m in part.mentions)
+            yield replace(part, mentions=tuple(moved))
+
+    def _mention(self, place: Place, condition: Condition) -> None:
+        for mention in condition.mentions:
+            where = self.source.at((*self.place, *place), mention.offset)
+            if (where, mention) not in self.loading.mentions:  # one text may serve two notices
+                self.loading.mentions.append((where, mention))
 
     def _note(self, place: Place, problems: list[Problem]) -> None:
         self.loading.problems += [

@@ -93,6 +93,31 @@ def test_names_are_checked_against_the_live_pair(rules: Path, running: Path) -> 
     assert cli(NOWHERE, "rules", "check", str(rules)).returncode == Exit.OK
 
 
+def test_names_in_messages_are_checked_once_each(rules: Path, running: Path) -> None:
+    rules.write_text(
+        "rules:\n"
+        "  x:\n"
+        "    when: active.calls > 10\n"
+        "    messages:\n"
+        "      fired: \"{count(t for t in active.trunks if t.name == 'tunk')} trunks\"\n"
+        "    do: [notify]\n"
+    )
+    done = cli(NOWHERE, "rules", "check", str(rules), "--against", str(running))
+    assert done.returncode == Exit.WARNED
+    (said,) = (line for line in done.stderr.splitlines() if "(warning)" in line)
+    assert ":5:60: the pair has no trunk 'tunk' now" in said
+
+
+def test_what_can_not_be_told_is_said_and_is_no_warning(tmp_path: Path, rules: Path) -> None:
+    when = "count(q for q in active.queues if q.name == 'sales') > 0"
+    rules.write_text(SOUND.replace("active.calls > 10", f'"{when}"'))
+    with Service(tmp_path, state=warm_pair(time.time() - 3600)) as service:
+        done = cli(NOWHERE, "rules", "check", str(rules), "--against", str(service.socket))
+    assert done.returncode == Exit.OK
+    assert "queue 'sales' can't be told now" in done.stderr and "(not checked)" in done.stderr
+    assert done.stdout == "1 rule, no error, no warning; 1 not checked against the pair.\n"
+
+
 def test_an_expression_is_tried_on_the_live_pair(running: Path) -> None:
     done = cli(running, "rules", "try", "active.phones_known > 3 and active.uptime > 1h")
     assert done.returncode == Exit.OK
@@ -113,3 +138,10 @@ def test_a_wrong_expression_is_shown_with_a_caret(running: Path) -> None:
     assert done.returncode == Exit.FAILED
     says, text, caret = done.stderr.splitlines()
     assert "write 'and'" in says and text[caret.index("^")] == "&"
+
+
+def test_the_caret_stands_right_in_an_expression_of_several_lines(running: Path) -> None:
+    done = cli(running, "rules", "try", "active.calls > 3\n  and\tactive.cals > 3")
+    assert done.returncode == Exit.FAILED
+    _, text, caret = done.stderr.splitlines()
+    assert text[caret.index("^") :].startswith("cals")
