@@ -44,12 +44,13 @@ def test(
         if verdict.differences:
             print(f"{verdict.case.where}: FAILED {verdict.case.name}")
             print("\n".join(f"    {difference}" for difference in verdict.differences))
-    for sentence in not_shown(verdicts):
+    failed = any(verdict.differences for verdict in verdicts)
+    for sentence in [] if failed else not_shown(verdicts):
         print(sentence)
     print(summary(verdicts))
     if junit:
         write_junit(junit, verdicts)
-    if wrong or any(verdict.differences for verdict in verdicts):
+    if wrong or failed:
         raise typer.Exit(Exit.FAILED)
 
 

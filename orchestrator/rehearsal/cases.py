@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from orchestrator.config import check_rules
-from orchestrator.config.paths import TESTS_END
+from orchestrator.config.paths import TESTS_END, matching_files
 from orchestrator.config.problems import in_order, problems_of
 from orchestrator.config.yaml_source import Place, Source, read
 from orchestrator.core.language.suggest import did_you_mean
@@ -65,7 +65,7 @@ def read_cases(path: Path) -> list[Case]:
     except ValidationError as error:
         raise ConfigError(problems_of(CaseFile, error, source)) from error
     first, second = file.nodes
-    rules = _rules(path, file)
+    rules = _rules(source, file)
     reader = Reader(source, file.nodes, [])
     shared = reader.facts(file.given, ("given",))
     cases = []
@@ -81,10 +81,19 @@ def read_cases(path: Path) -> list[Case]:
     return cases
 
 
-def _rules(path: Path, file: CaseFile) -> RuleSet:
+def _rules(source: Source, file: CaseFile) -> RuleSet:
     """The rules under test: those named, else those of the file beside."""
-    beside = path.name.removesuffix(TESTS_END) + ".yaml"
-    patterns: Sequence[Path] = [path.parent / name for name in file.rules or (beside,)]
+    path = source.path
+    names = file.rules or (path.name.removesuffix(TESTS_END) + ".yaml",)
+    patterns = [path.parent / name for name in names]
+    missing = [
+        f"{source.at(('rules', index))}: there is no rule file {pattern}; write 'rules: [FILE]',"
+        " seen from the folder of this file"
+        for index, pattern in enumerate(patterns)
+        if not matching_files(str(pattern))
+    ]
+    if missing:
+        raise ConfigError(missing)
     checked = check_rules(patterns, file.nodes, schema=stated_schema(file.nodes))
     if checked.rules is None:
         raise ConfigError(checked.problems)

@@ -26,11 +26,12 @@ class Fact:
 
 
 class Refused(ValueError):
-    """A value that the fact can't have; ``within`` leads to it."""
+    """A value that the fact can't have; ``within`` leads to it, or to its ``key``."""
 
-    def __init__(self, says: str, *within: str | int) -> None:
+    def __init__(self, says: str, *within: str | int, key: bool = False) -> None:
         super().__init__(says)
         self.within = within
+        self.key = key
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Reader:
             try:
                 read = value_of(value, attribute.type)
             except Refused as error:
-                self._problem((*place, name, *error.within), str(error))
+                self._problem((*place, name, *error.within), str(error), error.key)
             else:
                 root, _, fact = name.partition(".")
                 yield Fact(root, fact, read)
@@ -117,6 +118,8 @@ def value_of(value: Any, type_: Type) -> Any:
         return float(value)
     if type_.kind is Kind.BOOL and isinstance(value, bool):
         return value
+    if type_.kind is Kind.TEXT and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # an extension
     if type_.kind in (Kind.TEXT, Kind.WORD) and isinstance(value, str):
         if type_.words and value not in type_.words:
             raise Refused(f"it is never '{value}'{did_you_mean(value, type_.words)}")
@@ -152,13 +155,14 @@ def _item(item: Any, record: Record, index: int) -> dict[str, Any]:
 
 def _item_fact(key: str, value: Any, record: Record, index: int) -> Any:
     if key == "times":
-        if not isinstance(value, int) or not 1 <= value <= 10_000:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not 1 <= value <= 10_000:
             raise Refused("a whole number from 1 to 10000 is expected", index, key)
         return value
     attribute = record.attributes.get(key)
     if attribute is None:
         hint = did_you_mean(key, [*record.attributes, "times"])
-        raise Refused(f"{record.name} has no '{key}'{hint}", index, key)
+        raise Refused(f"{record.name} has no '{key}'{hint}", index, key, key=True)
     try:
         return value_of(value, attribute.type)
     except Refused as error:

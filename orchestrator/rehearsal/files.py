@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from orchestrator.config.fields import Duration, ObjectName, Part, Text
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.rulebook.types import Ask
-from orchestrator.core.words import MoveKind, Severity
+from orchestrator.core.words import Severity
 
 RuleWord = Literal["idle", "pending", "firing", "clearing", "paused"]
+MoveWord = Literal["switchover", "failover", "failback", "none"]
 Facts = dict[str, Any]
 _ANOTHER_WORD: Final = {"drain": Ask.SWITCHOVER.value}
 
@@ -53,6 +54,7 @@ Expectation = Annotated[Expected, BeforeValidator(_ask)]
 NodeNames = Annotated[
     tuple[ObjectName, ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
 ]
 
 
@@ -66,7 +68,7 @@ class Step(Part):
     active: ObjectName | None = Field(
         None, description="From now on this node is active; nobody: it is not known."
     )
-    move: MoveKind | Literal["none"] | None = Field(
+    move: MoveWord | None = Field(
         None, description="A move of this kind begins, or ends (none)."
     )
     lose: NodeNames = Field((), description="Nodes whose picture is stale from now on.")
@@ -93,10 +95,19 @@ class CaseFile(Part):
     """Tests of rules; without ``rules``, of those in the file beside."""
 
     rules: tuple[Text, ...] = Field((), description="Rule files; default: the file beside.")
-    nodes: Annotated[tuple[ObjectName, ...], Field(min_length=2, max_length=2)] = Field(
-        ("pbx-a", "pbx-b"), description="The first one is preferred, and active at the begin."
+    nodes: tuple[ObjectName, ...] = Field(
+        ("pbx-a", "pbx-b"),
+        description="The first one is preferred, and active at the begin.",
+        json_schema_extra={"minItems": 2, "maxItems": 2},
     )
     given: Facts = Field(default_factory=dict, description="Facts at the begin of every test.")
     tests: Annotated[dict[str, CaseModel], Field(min_length=1)] = Field(
         description="Tests by their names: sentences."
     )
+
+    @field_validator("nodes")
+    @classmethod
+    def _two(cls, nodes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(nodes) != 2 or len(set(nodes)) != 2:
+            raise ValueError("two names are expected: [pbx-a, pbx-b]")
+        return nodes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from orchestrator.core.language.durations import say_duration
 from orchestrator.core.rulebook.types import Request, Rule, RulePhase
@@ -13,6 +14,9 @@ from orchestrator.rehearsal.facts import Fact
 from orchestrator.rehearsal.files import Expected
 from orchestrator.rehearsal.play import Play
 from orchestrator.rehearsal.world import World, policy_of
+
+ROLES: Final = ("active", "standby")
+FOLLOWING: Final = ("verdict_for", "verdict_why", "phase_for", "hold_reason")
 
 
 class Shown(StrEnum):
@@ -35,7 +39,7 @@ class Verdict:
 
 
 def judge(case: Case) -> Verdict:
-    """Play the case from its begin to its end."""
+    """Play the case to its end, or through the first step that differs: the rest would follow."""
     return _Run(case).run()
 
 
@@ -45,27 +49,31 @@ class _Run:
         self.world = World(policy_of(case.nodes), case.begins)
         self.play = Play(case.rules, self.world)
         self._fired: set[str] = set()
+        self._told: set[str] = set()  # rules of which it was said why they are as they are
 
     def run(self) -> Verdict:
         case = self.verdict.case
         self._state(case.given)
         self.play.look()
         for step in case.steps:
-            self._live(step)
+            self.verdict.differences += self._live(step)
             self._watch()
             self.verdict.differences += [*self._states(step), *self._requests(step)]
             self.play.asked.clear()
+            if self.verdict.differences:
+                break
         for name, shown in self.verdict.shown.items():
             if name not in self._fired:
                 shown.add(Shown.STAYS)
         return self.verdict
 
     def _state(self, facts: tuple[Fact, ...]) -> None:
-        for fact in facts:
+        """What a fact is comes before since when and why, in whichever order they are written."""
+        for fact in sorted(facts, key=lambda fact: fact.attribute in FOLLOWING):
             self.world.set(self.world.node_of(fact.root), fact.attribute, fact.value)
 
-    def _live(self, step: Moment) -> None:
-        """Time first, then what changes, then one more look."""
+    def _live(self, step: Moment) -> list[str]:
+        """Time first, then what changes, then one more look. Says what could not be done."""
         written, world = step.written, self.world
         self.play.pass_time(written.after)
         if written.restart is not None:
@@ -74,6 +82,8 @@ class _Run:
             world.make_active("" if written.active == "nobody" else world.node_of(written.active))
         if written.move is not None:
             world.set("pair", "move", None if written.move == "none" else written.move)
+        if nobody := list(self._nobody(step)):
+            return nobody
         for name in written.lose:
             world.lose(world.node_of(name))
         for name in written.regain:
@@ -82,6 +92,19 @@ class _Run:
         for fact in step.rise:
             world.rise(world.node_of(fact.root), fact.attribute, fact.value)
         self.play.look()
+        return []
+
+    def _nobody(self, step: Moment) -> Iterator[str]:
+        """What is said of a role that no node has now."""
+        written = step.written
+        said = [("lose", name) for name in written.lose]
+        said += [("regain", name) for name in written.regain]
+        said += [(key, name) for key in ("set", "rise") for name in getattr(written, key)]
+        for key, name in said:
+            root, dot, _ = name.partition(".")
+            if root in ROLES and not self.world.node_of(root):
+                where = step.at_key(key, name) if dot else step.at(key)
+                yield f"{where}: nobody is active now, so no node is {root}; write the node's name"
 
     def _restart(self, away_s: float) -> None:
         for rule in self.play.rules.rules:
@@ -117,7 +140,10 @@ class _Run:
                 )
 
     def _why(self, rule: Rule) -> list[str]:
-        return self.play.explain(rule)
+        """Once is enough."""
+        known = rule.name in self._told
+        self._told.add(rule.name)
+        return [] if known else self.play.explain(rule)
 
     def _requests(self, step: Moment) -> Iterator[str]:
         """Every request must be expected, and every expected one made, in this order."""
@@ -130,8 +156,13 @@ class _Run:
                 says = f"{where}: {expected.rule} did not ask for {expected.ask}"
                 yield _with_why(says, self._why(rule))
                 continue
-            if index:
-                yield f"{where}: {_say(found[0][1])} came before {_say(found[index][1])}"
+            later = step.written.asks[number + 1 :]
+            for _, one in found[:index]:
+                if any(_is(other, one) for other in later):
+                    yield (
+                        f"{where}: expected {expected.rule}: {expected.ask} before"
+                        f" {one.rule}: {one.ask}, it was the other way round"
+                    )
             yield from _differences(expected, found.pop(index)[1], step, number)
         for at, request in found:
             since = (
@@ -139,7 +170,9 @@ class _Run:
                 if step.written.after
                 else "0 s"
             )
-            yield f"{step.at()}: not expected, {since} into this step: {_say(request)}"
+            rule = next(r for r in self.play.rules.rules if r.name == request.rule)
+            says = f"{step.at()}: not expected, {since} into this step: {_say(request)}"
+            yield _with_why(says, self._why(rule))
 
 
 def _is(expected: Expected, request: Request) -> bool:
@@ -166,9 +199,8 @@ def _differences(expected: Expected, found: Request, step: Moment, number: int) 
             got = dict(got) if isinstance(got, tuple) else got
         if got != wanted:
             where = step.at("asks", number, key)
-            yield f"{where}: {found.rule} asked for {found.ask} with another {key}\n" + _diff(
-                wanted, got
-            )
+            says = f"{where}: {found.rule} asked for {found.ask} with another {key}"
+            yield f"{says}\n{_diff(wanted, got)}"
 
 
 def _written(expected: Expected) -> dict[str, tuple[str, object]]:
@@ -184,4 +216,10 @@ def _written(expected: Expected) -> dict[str, tuple[str, object]]:
 
 
 def _diff(wanted: object, got: object) -> str:
-    return f"      expected: {wanted}\n      it was:   {'nothing' if got is None else got}"
+    return f"      expected: {_value(wanted)}\n      it was:   {_value(got)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return say_duration(value)
+    return "nothing" if value is None else str(value)

@@ -26,13 +26,19 @@ class Play:
     asked: list[tuple[float, Request]] = field(default_factory=list)
 
     def pass_time(self, seconds: float) -> None:
-        """Look at the rules at a steady pace, whenever a timer is due, and at the end."""
+        """Look at the rules at a steady pace, whenever a timer is due, and at the end.
+
+        Time alone changes a rule when a timer is due or a condition that reads the time comes out
+        otherwise; where neither is so, the rules are left alone.
+        """
         world, end = self.world, self.world.now + seconds
-        pace_s = self._pace_s(seconds)
+        pace_s, due, truth = self._pace_s(seconds), self._due(), self._truth()
         while world.now < end:
-            world.now = max(min(world.now + pace_s, self._due(), end), world.now + 1e-6)
+            world.now = max(min(world.now + pace_s, due, end), world.now + 1e-6)
             world.confirm()
-            self.look()
+            if world.now >= min(due, end) or self._truth() != truth:
+                self.look()
+                due, truth = self._due(), self._truth()
 
     def look(self) -> None:
         """Evaluate every rule now."""
@@ -64,12 +70,23 @@ class Play:
         look.increases = sample(self.rules.windows, windows_of(world.state.rules), look)[1]
         return look
 
+    def _truth(self) -> list[bool | None]:
+        """What each condition says now. Counters are sampled, as at every look."""
+        state = self.world.state
+        look = Look(state, self.world.policy, self.world.now)
+        if self.rules.windows:
+            kept, look.increases = sample(self.rules.windows, windows_of(state.rules), look)
+            self.world.state = replace(state, rules=state.rules.set("windows", kept))
+        return [one.run(look) for rule in self.rules.rules for one in rule.conditions()]
+
     def explain(self, rule: Rule) -> list[str]:
         """Why the rule is as it is."""
         world = self.world
         return explain(self.rules, world.state, world.policy, world.now, rule.name)
 
     def _pace_s(self, seconds: float) -> float:
+        if not self.rules.clocked and not self.rules.windows:
+            return float("inf")
         finest = min((w.seconds / SAMPLES for w in self.rules.windows), default=LONGEST_PACE_S)
         return max(PACE_S, min(seconds / LOOKS, finest, LONGEST_PACE_S))
 

@@ -15,7 +15,7 @@ _PLAIN: Final[dict[Kind, dict[str, Any]]] = {
     Kind.BOOL: {"type": "boolean"},
     Kind.NUMBER: {"type": "number"},
     Kind.DURATION: {"type": "string", "examples": ["15s", "5m"]},
-    Kind.TEXT: {"type": "string"},
+    Kind.TEXT: {"type": ["string", "integer"]},
 }
 
 

@@ -31,6 +31,11 @@ from orchestrator.rehearsal import items
 from orchestrator.rehearsal.stated import Since, StatedPair
 
 _PARTS: Final = {"trunks": "registrations", "contacts": "contacts", "queues": "queues"}
+_GOES_ON: Final = {  # what is of the picture is renewed with it, such as mirror_age
+    name
+    for name, fact in NODE.attributes.items()
+    if fact.type.kind is Kind.DURATION and "clock" in fact.sources and "fresh" not in fact.sources
+}
 _WHY: Final = "so it is stated"
 
 
@@ -85,9 +90,9 @@ class World:
         self.confirm()
 
     def confirm(self) -> None:
-        """What is not lost was seen to be so just now."""
-        for name in self.state.nodes:
-            if name not in self.lost:
+        """What is not lost is seen to be so, often enough to be believed."""
+        for name, node in self.state.nodes.items():
+            if name not in self.lost and not node.fresh(self.now, self.policy.stale_s / 2):
                 self._node(name, confirmed_at=self.now, address_at=self.now)
 
     def restart(self) -> None:
@@ -118,9 +123,8 @@ class World:
         self._state(node, counter, before + by)
 
     def _state(self, owner: str, attribute: str, value: Any) -> None:
-        found = NODE.attributes.get(attribute) if owner in self.state.nodes else None
-        if found and found.type.kind is Kind.DURATION and "clock" in found.sources:
-            value = None if value is None else Since(self.now - value)
+        if owner in self.state.nodes and attribute in _GOES_ON and value is not None:
+            value = Since(self.now - value)
         self.state = replace(self.state, stated=self.state.stated.set((owner, attribute), value))
 
     def _set_verdict(self, node: str, attribute: str, value: Any) -> None:
@@ -128,7 +132,7 @@ class World:
             verdict = Verdict(value) if value else Verdict.UNKNOWN
             self._node(node, verdict=verdict, verdict_since=self.now, verdict_why=_WHY)
         elif attribute == "verdict_why":
-            self._node(node, verdict_why=str(value))
+            self._node(node, verdict_why=value or "")
         else:
             self._node(node, verdict_since=self.now - (value or 0.0))
 
