@@ -47,7 +47,8 @@ def test(
     failed = any(verdict.differences for verdict in verdicts)
     for sentence in [] if failed else not_shown(verdicts):
         print(sentence)
-    print(summary(verdicts))
+    if verdicts:
+        print(summary(verdicts))
     if junit:
         write_junit(junit, verdicts)
     if wrong or failed:
@@ -58,17 +59,22 @@ def _test_files(files: list[str], config: Path) -> list[Path]:
     """Test files as given, and those beside the rule files."""
     from orchestrator.config import load
     from orchestrator.config.paths import TESTS_END, matching_files, path_of_tests, shipped_rules
+    from orchestrator.errors import ConfigError
 
-    patterns = files or (
-        [str(p) for p in load(config).rules] if config.exists() else [shipped_rules()]
-    )
+    try:
+        patterns = files or (
+            [str(p) for p in load(config).rules] if config.exists() else [shipped_rules()]
+        )
+    except ConfigError as error:
+        complain_all(error.problems)
+        raise typer.Exit(Exit.FAILED) from error
     tests = [Path(name) for name in patterns if name.endswith(TESTS_END)]
     for pattern in patterns:
         if not pattern.endswith(TESTS_END):
             beside = [path_of_tests(path) for path in matching_files(pattern)]
             tests += [path for path in beside if path.exists()]
     if not tests:
-        complain(f"No tests: there is no file {TESTS_END} beside {', '.join(patterns)}.")
+        complain(f"No tests: there is no NAME{TESTS_END} beside {', '.join(patterns)}.")
         raise typer.Exit(Exit.FAILED)
     return tests
 

@@ -137,12 +137,21 @@ def _of_message(text: str, random: Random) -> Iterator[tuple[str, str]]:
         yield "word dropped", before + after
         if match[1] is None:
             yield "word", before + next(_renamed(match[0], (), random)) + after
-            for number in re.finditer(r"\d+", match[0]):
-                yield "number", f"{before}{int(number[0]) + 1}{after}"
+            for other in _in_word(match[0]):
+                yield "number", before + other + after
             continue
         yield "brace dropped", before + match[0][1:] + after
         for kind, other in _of_expression(match[1], random):
             yield kind, f"{before}{{{other}}}{after}"
+
+
+def _in_word(word: str) -> Iterator[str]:
+    """Other numbers and durations, such as in ``2 per 1h``."""
+    if DURATION.fullmatch(word):
+        yield from _durations(word)
+    elif number := re.search(r"\d+", word):
+        for value in (int(number[0]) + 1, int(number[0]) - 1):
+            yield f"{word[: number.start()]}{value}{word[number.end() :]}"
 
 
 def _of_expression(text: str, random: Random) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,7 @@
-"""Every shipped pack: it fires, does not fire, clears, knows what it does not know."""
+"""All shipped packs at once, as a site runs them, with the facts that the service works out.
+
+What each rule does is in the tests beside it: ``rules/NAME.test.yaml``.
+"""
 
 from __future__ import annotations
 
@@ -52,19 +55,13 @@ def test_unknown_nodes_move_nothing(play: Play) -> None:
 
 
 @pytest.mark.parametrize(("rule", "verdict"), LOST)
-def test_a_lost_active_node_fails_over_at_once_and_is_told_once(
+def test_a_lost_active_node_fails_over_at_once_and_nothing_else_is_asked(
     play: Play, rule: str, verdict: Verdict
 ) -> None:
     play.now += 0.002
     play.verdict("pbx-a", verdict, "both observers say so")
-    failover, notice = play.step()
-    assert asks((failover, notice)) == [f"{rule}:failover", f"{rule}:notify"]
-    assert notice.args["severity"] is Severity.CRITICAL
-    assert "pbx-a" in str(notice.args["text"]) and "both observers" in str(notice.args["text"])
-    again = [request for request in asks(play.run(10)) if request.startswith(rule)]
-    assert again == [f"{rule}:failover"] * 2
-    play.pair(active="pbx-b", active_since=play.now)
-    assert [ask for ask in asks(play.run(20)) if "failover" in ask] == []
+    assert asks(play.step()) == [f"{rule}:failover", f"{rule}:notify"]
+    assert set(asks(play.run(30))) == {f"{rule}:failover"}
 
 
 @pytest.mark.parametrize("verdict", [Verdict.IMPAIRED, Verdict.UNKNOWN])
@@ -102,18 +99,6 @@ def test_where_nothing_is_mirrored_a_cold_standby_is_no_alarm(play: Play) -> Non
     assert play.run(3600, pace=5) == []
 
 
-def test_trunks_down_moves_only_where_the_standby_reaches_the_provider(play: Play) -> None:
-    down = trunk(reachable=False, registered=True)
-    play.node("pbx-a", **{**down, "contacts": phones(50, keep=down["contacts"])})  # type: ignore[arg-type]
-    assert play.run(14) == []
-    assert asks(play.run(3)) == ["trunks-down:switchover", "trunks-down:notify"]
-    up = trunk(reachable=True, registered=True)
-    play.node("pbx-a", **{**up, "contacts": phones(50, keep=up["contacts"])})  # type: ignore[arg-type]
-    assert play.run(50) == []
-    (over,) = play.run(20)
-    assert over.args["title"] == "Over: All trunks of the active node are down"
-
-
 def test_a_long_drain_in_overlap_is_no_alarm(play: Play) -> None:
     """While the old active bleeds off, its trunk is away and its phones leave it, as planned."""
     move = Move(1, MoveKind.SWITCHOVER, "pbx-a", "pbx-b", "operator", "", play.now, play.now)
@@ -122,71 +107,6 @@ def test_a_long_drain_in_overlap_is_no_alarm(play: Play) -> None:
     play.node("pbx-b", **trunk(reachable=True, registered=True))
     play.count("pbx-a", contacts_lost=50)
     assert play.run(900, pace=5) == []
-
-
-def test_a_trunk_that_is_down_on_both_nodes_only_calls_people(play: Play) -> None:
-    for name in ("pbx-a", "pbx-b"):
-        play.node(name, **trunk(reachable=False, registered=False))
-    asked = play.run(30)
-    assert asks(asked) == ["trunks-down-everywhere:notify"]
-    assert "call the provider" in str(asked[0].args["text"])
-
-
-@pytest.mark.parametrize("what", ["stale active", "unqualified standby"])
-def test_trunks_of_which_nothing_is_known_move_nothing(play: Play, what: str) -> None:
-    play.node("pbx-a", **trunk(reachable=False, registered=True))
-    stale = frozenset({"pbx-a"}) if what == "stale active" else frozenset()
-    if what == "stale active":
-        play.node("pbx-a", confirmed_at=play.now - 60)
-    else:
-        play.node("pbx-b", **trunk(reachable=None, registered=False))
-    assert "trunks-down:switchover" not in asks(play.run(120, stale=stale))
-
-
-def test_phones_lost_are_told(play: Play) -> None:
-    keep = trunk(reachable=True, registered=True)["contacts"]
-    play.node("pbx-a", contacts=phones(50, lost=30, keep=keep))  # type: ignore[arg-type]
-    play.count("pbx-a", contacts_lost=30)
-    (request,) = play.run(30)
-    assert asks([request]) == ["phones-lost:notify"]
-    assert "lost 30 phones" in str(request.args["text"])
-    assert "20 of 50 are still reachable" in str(request.args["text"])
-    over = play.run(300)
-    assert [r.args["title"] for r in over] == ["Over: Many phones were lost"]
-
-
-def test_a_few_phones_lost_are_everyday_life(play: Play) -> None:
-    play.count("pbx-a", contacts_lost=9)
-    assert play.run(120) == []
-
-
-def test_the_service_goes_where_the_phones_are(play: Play) -> None:
-    keep = trunk(reachable=True, registered=True)["contacts"]
-    play.node("pbx-a", contacts=phones(50, lost=40, keep=keep))  # type: ignore[arg-type]
-    play.node("pbx-b", contacts=phones(50, keep=play.state.nodes["pbx-b"].contacts))
-    assert play.run(50) == []
-    assert asks(play.run(15)) == [
-        "phones-only-on-standby:switchover",
-        "phones-only-on-standby:notify",
-    ]
-
-
-def test_call_failures_are_told_and_clear(play: Play) -> None:
-    for _ in range(30):
-        play.count("pbx-a", trunk_calls_attempted=2, trunk_calls_failed=1)
-        if asked := play.run(3):
-            break
-    assert asks(asked) == ["call-failures:notify"]
-    for _ in range(200):
-        play.count("pbx-a", trunk_calls_attempted=2)
-        if asked := play.run(3):
-            break
-    assert asked[0].args["title"] == "Over: Many calls over trunks fail"
-
-
-def test_few_calls_prove_nothing(play: Play) -> None:
-    play.count("pbx-a", trunk_calls_attempted=19, trunk_calls_failed=19)
-    assert play.run(300) == []
 
 
 def test_a_standby_that_is_not_ready_is_told_and_told_again(play: Play) -> None:
@@ -215,21 +135,6 @@ def on_b(gate: FailbackPolicy | None) -> Play:
     return play
 
 
-def test_failback_when_the_preferred_node_has_been_well_for_a_while() -> None:
-    play = on_b(ANY_TIME)
-    assert play.run(895, pace=5) == []
-    assert asks(play.run(30)) == ["failback:failback", "failback:notify"]
-
-
-def test_failback_counts_anew_after_a_relapse() -> None:
-    play = on_b(ANY_TIME)
-    play.run(800, pace=5)
-    play.verdict("pbx-a", Verdict.IMPAIRED)
-    play.run(5)
-    play.verdict("pbx-a", Verdict.HEALTHY)
-    assert "failback:failback" not in asks(play.run(890, pace=5))
-
-
 def test_failback_waits_for_its_hours() -> None:
     play = on_b(NIGHT)  # it is 08:00
     assert play.run(14 * 3600 - 10, pace=10) == []
@@ -238,8 +143,3 @@ def test_failback_waits_for_its_hours() -> None:
 
 def test_without_hours_nothing_goes_back_by_itself() -> None:
     assert on_b(None).run(86_400, pace=30) == []
-
-
-def test_on_the_preferred_node_there_is_nothing_to_go_back_to(play: Play) -> None:
-    play.policy = replace(POLICY, failback=ANY_TIME)
-    assert play.run(3600, pace=5) == []
