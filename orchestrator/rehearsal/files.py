@@ -68,9 +68,7 @@ class Step(Part):
     active: ObjectName | None = Field(
         None, description="From now on this node is active; nobody: it is not known."
     )
-    move: MoveWord | None = Field(
-        None, description="A move of this kind begins, or ends (none)."
-    )
+    move: MoveWord | None = Field(None, description="A move of this kind begins, or ends (none).")
     lose: NodeNames = Field((), description="Nodes whose picture is stale from now on.")
     regain: NodeNames = Field((), description="Nodes whose picture is kept again.")
     set: Facts = Field(default_factory=dict, description="Facts that change.")

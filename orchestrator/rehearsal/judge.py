@@ -56,11 +56,12 @@ class _Run:
         self._state(case.given)
         self.play.look()
         for step in case.steps:
-            self.verdict.differences += self._live(step)
+            impossible = self._live(step)
             self._watch()
-            self.verdict.differences += [*self._states(step), *self._requests(step)]
+            differences = impossible or [*self._states(step), *self._requests(step)]
+            self.verdict.differences += differences
             self.play.asked.clear()
-            if self.verdict.differences:
+            if differences:
                 break
         for name, shown in self.verdict.shown.items():
             if name not in self._fired:
