@@ -78,11 +78,22 @@ def _order(config: Path, do: str, *, wait: bool = False, **arguments: object) ->
 
 
 @app.command()
-def run(config: Config = DEFAULT_CONFIG) -> None:
+def run(
+    config: Config = DEFAULT_CONFIG,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Watch, evaluate all rules and say what would be done; change nothing, tell "
+            "nobody. Beside the real service it needs a configuration file of its own with another "
+            "state_dir (and socket, where set).",
+        ),
+    ] = False,
+) -> None:
     """Run the service in the foreground; systemd starts this."""
     from orchestrator.runtime.app import serve  # heavy: only here
 
-    raise typer.Exit(Exit.OK if serve(config) else Exit.FAILED)
+    raise typer.Exit(Exit.OK if serve(config, dry_run=dry_run) else Exit.FAILED)
 
 
 @app.command()

@@ -35,7 +35,10 @@ BAR_WIDTH = 40
 
 def render(status: dict[str, Any], lines: Sequence[dict[str, Any]] = ()) -> RenderableType:
     """The whole picture; ``lines`` are the newest of the story, for the live view."""
-    parts: list[RenderableType] = [_headline(status)]
+    parts: list[RenderableType] = []
+    if status["dry_run"]:
+        parts.append(Text("DRY RUN: nothing is changed, nobody is told", "bold yellow"))
+    parts.append(_headline(status))
     if status["service"]["trouble"]:
         parts.append(Text(f"DECIDES NOTHING: {status['service']['trouble']}", "bold red"))
     if status["hold"]:

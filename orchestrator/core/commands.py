@@ -282,5 +282,8 @@ AnyCommand: TypeAlias = (
     | Notify
 )
 
+# Change nothing anywhere: all that a dry run may ask for.
+Reading: TypeAlias = ProbeNow | Recount | Fetch | Compare
+
 # Safe to lose and to repeat: worked out anew from what is seen next. Thousands an hour.
 Quiet: TypeAlias = ProbeNow | Notify | Fetch | Compare | Mirror | Qualify | Recount

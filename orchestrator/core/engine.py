@@ -33,6 +33,7 @@ from orchestrator.core.events import (
     RulesReloaded,
     Tick,
 )
+from orchestrator.core.machine.dry_run import keep_watching
 from orchestrator.core.machine.learning import learn
 from orchestrator.core.machine.orders import end_hold_in_time, follow_rule, obey
 from orchestrator.core.machine.results import address_seen, command_done, expire
@@ -151,6 +152,10 @@ def _take(work: Work, event: Event) -> None:
 def _go_on(work: Work) -> None:
     """Let the machine go on; in the steady state keep it steady."""
     if work.state.phase is Phase.LEARNING:
+        return
+    if work.policy.dry_run:
+        failover.retry_waiting(work)
+        keep_watching(work)
         return
     end_hold_in_time(work)
     failover.retry_waiting(work)

@@ -12,6 +12,7 @@ from immutables import Map
 from orchestrator.core import evacuation
 from orchestrator.core.events import MoveRequested
 from orchestrator.core.machine.drain import calls_on
+from orchestrator.core.machine.dry_run import would_ask
 from orchestrator.core.machine.gates import by_a_rule, flapping, refusal, target_of
 from orchestrator.core.machine.moves import PHASES, fate
 from orchestrator.core.machine.phases import Ending, Result, Row, plan_of, row_for
@@ -25,17 +26,27 @@ HISTORY_KEPT = 50
 
 
 def begin(work: Work, request: MoveRequested) -> tuple[bool, str]:
-    """Start the move, or say why not. A rule's failover that must wait is kept and tried again."""
+    """Start the move, or say why not. A rule's failover that must wait is kept and tried again.
+
+    In a dry run it is never started: the sentence, which is noted, says what would come of it.
+    """
     automatic = by_a_rule(request.by)
     why = refusal(work, request, automatic)
     if not why and automatic and (why := flapping(work)):
         call_human(work, f"{request.by} asked for a {request.kind} ({request.reason}), but {why}")
     if why:
-        if automatic and request.kind is MoveKind.FAILOVER and work.state.active:
+        waits = automatic and request.kind is MoveKind.FAILOVER and bool(work.state.active)
+        if waits:
             _keep(work, request, why)
+        if work.policy.dry_run:
+            then = "wait, and begin as soon as it may" if waits else "be refused"
+            return False, would_ask(work, request, f"{then}: {why}")
         return False, f"{request.kind} not begun: {why}"
     state, new = work.state, target_of(work, request)
     old = work.policy.other(new)
+    if work.policy.dry_run:
+        work.set(waiting=None)
+        return False, would_ask(work, request, f"begin, from {old} to {new}")
     failover = request.kind is MoveKind.FAILOVER
     first = Phase.FENCING if failover else Phase.PREPARING
     at_most = work.policy.drain_deadline_s if request.at_most_s is None else request.at_most_s
@@ -129,6 +140,9 @@ def extend(work: Work, by: str, seconds: float) -> tuple[bool, str]:
 
 def call_human(work: Work, reason: str) -> None:
     """Stop everything automatic and say so to people; released by an operator."""
+    if work.policy.dry_run:
+        work.note(f"dry run: would hold everything and call a human: {reason}")
+        return
     work.set(hold=Hold(by="machine", reason=reason, since=work.now))
     work.note(f"held: {reason}")
     work.tell(Severity.CRITICAL, "held: a human is needed", f"{reason}. Then: release.")
@@ -226,4 +240,5 @@ def _keep(work: Work, request: MoveRequested, why: str) -> None:
     before = work.state.waiting
     since = before.since if before else work.now
     work.set(waiting=Waiting(request, work.state.active, since, why))
-    work.note(f"failover by {request.by} waits: {why}; it begins as soon as it may")
+    if not work.policy.dry_run:
+        work.note(f"failover by {request.by} waits: {why}; it begins as soon as it may")

@@ -92,6 +92,7 @@ class Policy:
     failback: FailbackPolicy | None = None  # None: never by itself
     mirror: MirrorPolicy | None = None  # None: nothing is mirrored
     evacuation: EvacuationPolicy | None = None  # None: calls are never carried over
+    dry_run: bool = False  # watch, decide, say what would be done; change nothing, tell nobody
 
     def other(self, name: str) -> str:
         """The name of the other node of the pair."""

@@ -38,7 +38,9 @@ from orchestrator.runtime.wiring import wire
 log = logging.getLogger(__name__)
 
 JOURNAL = "journal.sqlite"
-RECORD = "record.sqlite"
+RECORD = "record.sqlite"  # read by rules replay, never by the service
+# The pair's own stay as they are.
+DRY_RUN_FILES = ("dry-run.sqlite", "dry-run-record.sqlite")
 RESTART_PAUSE_S = 1.0
 STATUS_EVERY_S = 1.0
 
@@ -74,12 +76,12 @@ def check(config: Path) -> tuple[list[str], str]:
     return [], f"{config} is sound: pair {settings.pair} of {nodes}, {len(rules.rules)} rules."
 
 
-def serve(config: Path) -> bool:
+def serve(config: Path, *, dry_run: bool = False) -> bool:
     """Run until SIGTERM or SIGINT. False: it could not start; the log says why."""
     with logging_to_stderr():
         try:
             settings = load(config)
-            asyncio.run(Service(config, settings).run())
+            asyncio.run(Service(config, settings, dry_run=dry_run).run())
         except OrchestratorError as error:
             for line in str(error).splitlines():
                 log.critical("%s", line)
@@ -90,13 +92,15 @@ def serve(config: Path) -> bool:
 class Service:
     """Everything that runs, for one pair."""
 
-    def __init__(self, config: Path, settings: Settings) -> None:
+    def __init__(self, config: Path, settings: Settings, *, dry_run: bool = False) -> None:
         """Read rules and journal. Raises what ``errors`` has for each."""
         self._settings = settings
         self._clock = Clock()
-        policy = settings.policy()
+        self._dry_run = dry_run
+        policy = replace(settings.policy(), dry_run=dry_run)
         engine = Engine(policy, load_settings_rules(settings))
-        self._journal = Journal(settings.state_dir / JOURNAL)
+        files = DRY_RUN_FILES if dry_run else (JOURNAL, RECORD)
+        self._journal = Journal(settings.state_dir / files[0])
         self._loop = Loop(
             engine,
             self._first_state(engine),
@@ -106,12 +110,12 @@ class Service:
             durable=to_json,
             tick_s=policy.tick_s,
         )
-        self._recorder = Recorder(settings.state_dir / RECORD, policy, lambda: self._loop.state)
+        self._recorder = Recorder(settings.state_dir / files[1], policy, lambda: self._loop.state)
         self._loop.on_step.append(self._recorder.listen)
         self._reloading = Reloading(config, settings, engine, self._loop)
         wiring = wire(settings, policy, self._loop.put)
         self._sources = wiring.sources
-        self._executor = Executor(wiring.ports, self._loop.put)
+        self._executor = Executor(wiring.ports, self._loop.put, dry_run=dry_run)
         desk = Desk(
             pair=settings.pair,
             policy=policy,
@@ -144,6 +148,8 @@ class Service:
             log.info("The journal is new: who is active is learnt from the nodes.")
             return engine.start(now)
         durable = _understood(remembered, self._journal)
+        if self._dry_run:  # others moved the pair meanwhile: who was active is no evidence
+            durable = replace(durable, active="")
         ledger = ledger_of(self._journal.mirrored())
         return engine.resume(replace(durable, ledger=ledger), now)
 
@@ -163,6 +169,12 @@ class Service:
             self._settings.pair,
             self._settings.control_socket,
         )
+        if self._dry_run:
+            log.warning(
+                "Dry run: nothing is changed and nobody is told; what would be done is said here "
+                "and written to %s.",
+                self._journal.path,
+            )
         sd_notify("READY=1")
         try:
             await stop.wait()
@@ -192,9 +204,18 @@ class Service:
         while True:
             health = self._loop.health
             if health.stepped_at != seen_at:
-                sd_notify(f"WATCHDOG=1\nSTATUS={_headline(self._loop.state, health.trouble)}")
+                sd_notify(f"WATCHDOG=1\nSTATUS={self._headline()}")
             seen_at = health.stepped_at
             await asyncio.sleep(pause_s)
+
+    def _headline(self) -> str:
+        state, trouble = self._loop.state, self._loop.health.trouble
+        dry = "dry run, nothing is changed; " if self._dry_run else ""
+        if trouble:
+            return f"{dry}decides nothing: {trouble}"
+        held = f", held by {state.hold.by}" if state.hold else ""
+        nodes = ", ".join(f"{name} {node.verdict}" for name, node in sorted(state.nodes.items()))
+        return f"{dry}active: {state.active or 'not known'}; {state.phase}{held}; {nodes}"
 
 
 def _understood(remembered: dict[str, object], journal: Journal) -> Durable:
@@ -212,14 +233,6 @@ def _explain(engine: Engine, state: Pair, now: float, rule: str) -> list[str]:
     """The rule, or the last decisions and every rule."""
     rules = explain(engine.rules, state, engine.policy, now, rule or None)
     return rules if rule else [*state.notes, *rules]
-
-
-def _headline(state: Pair, trouble: str) -> str:
-    if trouble:
-        return f"decides nothing: {trouble}"
-    held = f", held by {state.hold.by}" if state.hold else ""
-    nodes = ", ".join(f"{name} {node.verdict}" for name, node in sorted(state.nodes.items()))
-    return f"active: {state.active or 'not known'}; {state.phase}{held}; {nodes}"
 
 
 async def _keep_running(name: str, source: Source) -> None:

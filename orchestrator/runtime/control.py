@@ -185,4 +185,7 @@ def _remove_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-    raise JournalError(f"Another orchestrator answers on {path}. Nothing was started.")
+    raise JournalError(
+        f"Another orchestrator answers on {path}. Nothing was started. A dry run beside the service"
+        " needs a configuration file of its own with another state_dir (and socket, where set)."
+    )

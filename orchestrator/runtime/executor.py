@@ -29,6 +29,7 @@ from orchestrator.core.commands import (
     ProbeNow,
     ProbePhone,
     Qualify,
+    Reading,
     Recount,
     RegisterTrunk,
     Rejoin,
@@ -63,11 +64,14 @@ _DONE = _Outcome(True, "done")
 
 
 class Executor:
-    """Starts commands; ``put`` takes their results."""
+    """Starts commands; ``put`` takes their results. In a dry run those that only read."""
 
-    def __init__(self, ports: Ports, put: Callable[[Event], object]) -> None:
+    def __init__(
+        self, ports: Ports, put: Callable[[Event], object], *, dry_run: bool = False
+    ) -> None:
         self._ports = ports
         self._put = put
+        self._dry_run = dry_run
         self._mirroring = Mirroring(ports, put)
         self._carrying = Carrying(ports, put)
         self._troubles: dict[tuple[str, type, MirrorKind], str] = {}
@@ -75,7 +79,9 @@ class Executor:
 
     def start(self, command: AnyCommand) -> None:
         """Begin it and return at once."""
-        if isinstance(command, Notify):
+        if self._dry_run and not isinstance(command, Reading):
+            self._refuse(command)
+        elif isinstance(command, Notify):
             self._ports.announcer.tell(command.severity, command.title, command.text)
         elif isinstance(command, ProbeNow):
             for prober in self._ports.nodes[command.node].probers:
@@ -84,6 +90,12 @@ class Executor:
             task = asyncio.create_task(self._carry_out(command), name=describe(command))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    def _refuse(self, command: AnyCommand) -> None:
+        """The core asks for nothing of the kind in a dry run; should it, it is not done."""
+        says = "it was not done: this is a dry run"
+        log.error("Internal error: %s was asked for; %s.", describe(command), says)
+        self._put(CommandDone(command.id, command.epoch, False, says))
 
     async def stop(self) -> None:
         """Cancel what runs; results stay unknown, as the journal will show."""

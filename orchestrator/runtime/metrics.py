@@ -52,6 +52,7 @@ def _pair(status: dict[str, Any]) -> Iterator[Metric]:
     yield _gauge("phase", "Where the pair is: 1 at one of the phases.", ("phase",), phases)
     yield _number("epoch", "Rises with every promotion.", status["epoch"])
     yield _number("held", "1: an operator's hold, nothing automatic.", bool(status["hold"]))
+    yield _number("dry_run", "1: a dry run, which changes nothing.", status["dry_run"])
     trouble = bool(status["service"]["trouble"])
     yield _number("deciding", "0: the service watches but decides nothing.", not trouble)
 

@@ -31,6 +31,7 @@ def status(state: Pair, policy: Policy, now: float) -> dict[str, Any]:
     """Everything an operator asks first."""
     return {
         "now": now,
+        "dry_run": policy.dry_run,
         "phase": state.phase.value,
         "phase_since": state.phase_since,
         "active": state.active,

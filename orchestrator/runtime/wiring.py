@@ -132,6 +132,7 @@ def _host(settings: Settings, policy: Policy, name: str, host: Host) -> HostSett
         peer_port=settings.nodes[peer].sip.port,
         witnesses=host.witnesses,
         route_source=settings.service.route_source,
+        watch_only=policy.dry_run,
     )
 
 

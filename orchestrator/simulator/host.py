@@ -22,6 +22,7 @@ from orchestrator.simulator.settings import SIP_PORT, NodeSettings
 NOWHERE = ("127.0.0.1", 1)
 TICK_S = 0.01
 VERSION = 1
+NOT_OF_WATCHERS = ("lease", "address_add", "address_remove", "process_kill", "run")
 
 
 class Line(Protocol):
@@ -42,6 +43,7 @@ class Host:
         self._peer_cut = peer_cut
         self._virtual: socket.socket | None = None
         self._lines: set[Line] = set()
+        self._watchers: set[Line] = set()  # of a dry run: they change nothing
         self._configured: dict[str, Any] = {}
         self.clock_ahead_s = 0.0
         self._renewed_at = 0.0
@@ -144,6 +146,7 @@ class Host:
 
     def disconnect(self, line: Line) -> None:
         self._lines.discard(line)
+        self._watchers.discard(line)
 
     def _say(self, message: dict[str, Any]) -> None:
         if self.plugged and self._configured:
@@ -157,7 +160,9 @@ class Host:
         answer: dict[str, Any] | None = {}
         match request.get("do"):
             case "configure":
-                answer = self._configure(request)
+                answer = self._configure(line, request)
+            case do if line in self._watchers and do in NOT_OF_WATCHERS:
+                answer = {"ok": False, "error": "nothing was changed: this agent only watches"}
             case "lease":
                 stamp = min(float(request.get("stamp", 0.0)), time.monotonic())
                 self._renewed_at = max(self._renewed_at, stamp)
@@ -188,11 +193,15 @@ class Host:
         self._highest_epoch = epoch
         return {"added": self.add(), "address": True}
 
-    def _configure(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._configured = request
-        self._highest_epoch = 0
-        self._renewed_at = time.monotonic()
-        guards = bool(request.get("witnesses"))
+    def _configure(self, line: Line, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("watch_only"):
+            self._watchers.add(line)
+            self._configured = self._configured or {**request, "witnesses": []}
+        else:
+            self._configured = request
+            self._highest_epoch = 0
+            self._renewed_at = time.monotonic()
+        guards = bool(request.get("witnesses")) and line not in self._watchers
         more = {"version": VERSION, "guards": guards, "kernel_events": False}
         return {**self._picture(), **more, "clock": time.time()}
 

@@ -31,12 +31,12 @@ def lab() -> Iterator[Lab]:
 class Process:
     """The service, started as systemd starts it."""
 
-    def __init__(self, lab: Lab, **environment: str) -> None:
+    def __init__(self, lab: Lab, *options: str, **environment: str) -> None:
         self.lab = lab
         self.log = lab.directory / "service.log"
         with self.log.open("a") as stderr:
             self.process = subprocess.Popen(
-                [*COMMAND, "run", "-c", str(lab.config_path)],
+                [*COMMAND, "run", "-c", str(lab.config_path), *options],
                 stderr=stderr,
                 env={**os.environ, **environment},
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,12 +13,19 @@ from orchestrator.core.commands import (
     AddAddress,
     AmiAction,
     AnyCommand,
+    Evacuate,
     Fence,
     HangUp,
+    Mirror,
     Notify,
+    PauseMember,
     ProbeNow,
+    ProbePhone,
+    Qualify,
+    Reading,
     Recount,
     RegisterTrunk,
+    Rejoin,
     RemoveAddress,
     RunHook,
     SetDrainFlag,
@@ -27,7 +34,7 @@ from orchestrator.core.commands import (
     Verify,
 )
 from orchestrator.core.events import ChannelGone, CommandDone, Event
-from orchestrator.core.words import FenceMethod, Severity
+from orchestrator.core.words import FenceMethod, MirrorKind, Severity
 from orchestrator.runtime.describe import describe
 from orchestrator.runtime.executor import Executor
 from tests.runtime.world import FakeReply, World
@@ -181,3 +188,47 @@ def test_a_described_action_shows_no_secret() -> None:
     text = describe(AmiAction(**HEAD, action=action))
     assert "s3cret" not in text
     assert "PJSIP/1" in text
+
+
+EVERYTHING: tuple[AnyCommand, ...] = (
+    AddAddress(**HEAD),
+    RemoveAddress(**HEAD),
+    *(fence(method) for method in FenceMethod),
+    RegisterTrunk(**HEAD, registration="t"),
+    UnregisterTrunk(**HEAD, registration="t"),
+    SetDrainFlag(**HEAD, on=False),
+    SetMaintenance(**HEAD, endpoint="t", on=False),
+    HangUp(**HEAD, channels=("PJSIP/1",)),
+    Verify(**HEAD),
+    RunHook(**HEAD, name="on-promote"),
+    Mirror(**HEAD, kind=MirrorKind.ASTDB, removals=("CF/1",)),
+    Qualify(**HEAD, endpoints=("1001",)),
+    PauseMember(**HEAD, queue="q", interface="PJSIP/1", paused=True),
+    Evacuate(**HEAD, to_node="pbx-b", call="1", legs=()),
+    Rejoin(**HEAD, call="1", channels=()),
+    ProbePhone(**HEAD, endpoint="1001", user_agent="x"),
+    AmiAction(**HEAD, action=(("Action", "Ping"),)),
+    Notify(id=5, epoch=2, timeout_s=0.2, severity=Severity.CRITICAL, title="t", text="x"),
+)
+
+
+def test_a_command_is_refused_in_a_dry_run_or_only_reads() -> None:
+    assert {type(one) for one in EVERYTHING} | set(get_args(Reading)) == set(get_args(AnyCommand))
+
+
+@pytest.mark.parametrize("command", EVERYTHING, ids=lambda one: type(one).__name__)
+async def test_a_dry_run_refuses_whatever_would_change_something(command: AnyCommand) -> None:
+    world, results = World(fence_command=("/bin/false",)), list[Event]()
+    Executor(world.ports(), results.append, dry_run=True).start(command)
+    assert results == [CommandDone(5, 2, False, "it was not done: this is a dry run")]
+    await asyncio.sleep(0)
+    assert (world.a.asked, world.b.asked, world.announcer.told) == ([], [], [])
+
+
+async def test_a_dry_run_looks_and_reads() -> None:
+    world, results = World(), asyncio.Queue[Event]()
+    executor = Executor(world.ports(), results.put_nowait, dry_run=True)
+    executor.start(ProbeNow(**HEAD))
+    executor.start(Recount(**HEAD))
+    assert isinstance(done := await results.get(), CommandDone) and done.ok
+    assert world.a.asked == [("probe_now",), ("ghosts",)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.config import load_rules
 from orchestrator.core import durable
-from orchestrator.core.commands import AddAddress, Evacuate
+from orchestrator.core.commands import AddAddress, Evacuate, Reading
 from orchestrator.core.engine import Engine
 from orchestrator.core.events import Event, Tick
 from orchestrator.core.rules import RuleSet
@@ -145,6 +145,8 @@ class Player:
 
     def check_decision(self, before: Pair, commands: tuple[object, ...]) -> None:
         for command in commands:
+            if self.engine.policy.dry_run and not isinstance(command, Reading):
+                raise Broken(self.story(f"a dry run asked for {type(command).__name__}"))
             if isinstance(command, AddAddress):
                 self._check_promotion(before, command)
             elif isinstance(command, Evacuate):

@@ -32,7 +32,7 @@ FAULTY_S = 12.0
 LONGEST_MOVE_S = 90.0  # every limit of the policy added up, drain and its calls included
 
 
-def make_player(seed: int) -> Player:
+def make_player(seed: int, *, dry_run: bool = False) -> Player:
     rng = random.Random(seed)
     own = rng.random() < 0.6
     mode = rng.choice([None, DrainMode.OVERLAP if own else DrainMode.DRAIN_FIRST])
@@ -47,6 +47,7 @@ def make_player(seed: int) -> Player:
             at_once=rng.choice([1, 3, 10]),
             patience_s=2.0,
         ),
+        dry_run=dry_run,
     )
     world = World(policy, rng, own)
     world.lying_phones, world.phone_seed = lying, seed
@@ -125,6 +126,13 @@ def orders(player: Player, rng: random.Random) -> list[tuple[str, Callable[[], s
 def play(seed: int) -> Player:
     """One run: a time of faults and orders, then repair; at the end the pair must be at rest."""
     player = make_player(seed)
+    suffer(player, seed)
+    settle(player)
+    return player
+
+
+def suffer(player: Player, seed: int) -> None:
+    """A time of faults and orders."""
     world = player.world
     rng = random.Random(seed * 7919 + 1)
     player.run(3.0)
@@ -142,8 +150,6 @@ def play(seed: int) -> Player:
             what, order = rng.choice(orders(player, rng))
             world.say(f"ORDER {what}")
             world.say(f"answer: {order()}")
-    settle(player)
-    return player
 
 
 def settle(player: Player) -> None:
@@ -211,3 +217,20 @@ def test_the_runs_reach_what_they_are_for() -> None:
     assert fates == {"carried", "linked", "stayed", "lost"}
     assert outcomes >= {"active", "rolled-back", "aborted", "held"}
     assert phases >= {str(phase) for phase in Phase}
+
+
+def test_a_dry_run_asks_for_nothing_whatever_happens() -> None:
+    """The same faults and orders; what it asks for is looked at in every step."""
+    would: set[str] = set()
+    for seed in range(FIRST, FIRST + 150):
+        player = make_player(seed, dry_run=True)
+        try:
+            suffer(player, seed)
+        except Broken as broken:
+            pytest.fail(f"seed {seed}: {broken}", pytrace=False)
+        state = player.state
+        assert (state.move, state.hold, state.history, state.epoch) == (None, None, (), 0)
+        assert not any(line.startswith(("asked: ", "TOLD")) for _, line in player.world.line)
+        story = "\n".join(line for _, line in player.world.line)
+        would |= {word for word in ("begin, from", "wait, and begin") if f"would {word}" in story}
+    assert len(would) == 2, "else the runs prove little"

@@ -148,7 +148,7 @@ class HostLink:
         log.info(
             "%s: host agent is up (process %s, holds the address: %s, guard: %s)",
             *(self.settings.node, answer.get("process"), answer.get("address")),
-            "on" if self.guards else "off: no witnesses are configured",
+            _guard_words(self.guards, self.settings.watch_only),
         )
         self._tell({**answer, "event": "alive"})
 
@@ -256,3 +256,9 @@ class HostLink:
             self._failure = Observed(node, Observer.HOST, Outcome.SILENT, words)
             log.warning("%s: %s; connecting again", node, words)
             self._close()
+
+
+def _guard_words(guards: bool, watch_only: bool) -> str:
+    if watch_only:
+        return "off: it only watches"
+    return "on" if guards else "off: no witnesses are configured"

@@ -11,6 +11,7 @@ class HostSettings:
 
     ``lease_s`` is how long the guard goes unheard before it gives the address up; it must be what
     the core believes (``Policy.lease_s``). ``witnesses`` are IPv4 addresses that answer ping.
+    ``watch_only``: the agent changes nothing, arms no guard and lets another agent be.
     """
 
     node: str
@@ -25,6 +26,7 @@ class HostSettings:
     witnesses: tuple[str, ...] = ()
     route_source: bool = False
     process_poll_s: float = 0.02
+    watch_only: bool = False
 
     @property
     def heartbeat_s(self) -> float:
@@ -44,6 +46,7 @@ class HostSettings:
             "pidfile": self.pidfile,
             "peer": peer if self.peer_address else None,
             "witnesses": list(self.witnesses),
+            "watch_only": self.watch_only,
             "lease_s": self.lease_s,
             "route_source": self.route_source,
             "heartbeat_s": self.heartbeat_s,

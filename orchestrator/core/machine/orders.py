@@ -14,6 +14,7 @@ from orchestrator.core.events import (
     ReleaseRequested,
     RulesReloaded,
 )
+from orchestrator.core.machine.dry_run import REFUSED
 from orchestrator.core.machine.work import Work
 from orchestrator.core.rulebook.types import Ask, Request
 from orchestrator.core.state import Hold
@@ -28,7 +29,9 @@ _MOVES = {
 
 def obey(work: Work, order: OperatorEvent) -> None:
     """Carry the order out or refuse it; either way the operator gets a sentence."""
-    if isinstance(order, MoveRequested):
+    if work.policy.dry_run and not isinstance(order, RulesReloaded):
+        accepted, sentence = False, REFUSED
+    elif isinstance(order, MoveRequested):
         accepted, sentence = failover.begin(work, order)
         if accepted and work.state.hold is not None:
             sentence += f" (still held by {work.state.hold.by}: release when you are done)"
@@ -91,6 +94,9 @@ def follow_rule(work: Work, request: Request) -> None:
     if request.observed:
         work.note(f"{by} only observes; it would {_would(request)}")
         return
+    if work.policy.dry_run and request.ask not in _MOVES:
+        work.note(f"dry run: {by} would {_would(request)}")
+        return
     if request.ask is Ask.NOTIFY:
         work.tell(
             Severity(str(args.get("severity", Severity.WARNING))),
@@ -108,7 +114,8 @@ def follow_rule(work: Work, request: Request) -> None:
             ),
         )  # fmt: skip
         waits = work.state.waiting
-        if not begun and (waits is None or waits.request.by != by):  # else it was told already
+        told = work.policy.dry_run or (waits is not None and waits.request.by == by)
+        if not begun and not told:
             work.note(f"{by}: {sentence}")
     elif held is not None:
         work.note(f"{by} asked for {request.ask} ({request.reason}): held by {held.by}, not done")

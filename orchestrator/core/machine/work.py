@@ -74,7 +74,10 @@ class Work:
         self.note(sentence)
 
     def tell(self, severity: Severity, title: str, text: str) -> None:
-        """Tell people. Nobody waits for it."""
+        """Tell people; in a dry run only say so. Nobody waits for it."""
+        if self.policy.dry_run:
+            self.note(f"dry run: would tell people: {title}: {text}")
+            return
         number = self._next()
         self.commands.append(
             Notify(id=number, epoch=self.state.epoch, timeout_s=30.0,

@@ -31,7 +31,8 @@ class Duty:
         self.lines = lines
         self.settings = settings
         self.timers: list[Timer] = []
-        self.only = OnlyOne(loop, address.text, leave)
+        # Who only watches sends nobody away.
+        self.only = None if settings.watch_only else OnlyOne(loop, address.text, leave)
         self.holding = Holding(loop, address, self._address_changed)
         self.guard = Guard(loop, lines, self.holding, settings.lease_s)
         self.rivals = Rivals(loop, lines, self.guard, settings)
@@ -45,11 +46,12 @@ class Duty:
                 self.loop, *settings.peer, settings.peer_timeout_s, self._peer_looked
             )
             self._every(settings.peer_interval_s, guard.peer.probe)
-        if settings.witnesses:
+        if settings.witnesses and not settings.watch_only:
             guard.witnesses = Ping(self.loop, settings.witnesses)
             self._every(max(0.01, settings.lease_s / 4), guard.probe)
         self.holding.follow()
-        self.rivals.follow()
+        if not settings.watch_only:
+            self.rivals.follow()
         self.process.look()
         self._every(settings.process_poll_s, self.process.look)
         self._every(settings.heartbeat_s, self._heartbeat)
@@ -69,6 +71,8 @@ class Duty:
 
     def look(self) -> bool:
         """After each turn; True when the agent need not stay."""
+        if self.settings.watch_only:
+            return not self.lines.open
         self.rivals.look()
         return self.guard.look() and not self.rivals.waiting()
 

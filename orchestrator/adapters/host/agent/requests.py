@@ -16,6 +16,7 @@ from .trouble import Trouble
 
 VERSION = 1
 MOST_RUNS = 8
+CHANGING = ("address_add", "address_remove", "process_kill", "run")
 
 
 class Agent:
@@ -53,6 +54,8 @@ class Agent:
                     "unknown request %r; known are %s"
                     % (request.get("do"), ", ".join(sorted(self.requests)))
                 )
+            if request["do"] in CHANGING and self.duty and self.duty.settings.watch_only:
+                raise Trouble("nothing was changed: this agent only watches")
             answer = call(request)
         except PermissionError as error:
             words = "the agent needs root on this host; it runs as uid %d: %s"

@@ -17,6 +17,7 @@ class Settings:
         self.pidfile = str(request["pidfile"])
         self.process_name = str(request.get("process_name", "asterisk"))
         self.witnesses = [str(witness) for witness in request.get("witnesses", [])]
+        self.watch_only = bool(request.get("watch_only"))
         self.lease_s = float(request["lease_s"])
         self.heartbeat_s = float(request["heartbeat_s"])
         self.process_poll_s = float(request["process_poll_s"])
