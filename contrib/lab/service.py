@@ -22,8 +22,9 @@ LOOK_EVERY_S = 0.05
 class Service:
     """Runs ``asterisk-orchestrator run`` for a lab and asks it by its command line."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *options: str) -> None:
         self.lab = lab
+        self.options = options  # of ``run``
         self.config = lab.config_path
         self.journal = lab.directory / "orchestrator" / "journal.sqlite"
         self.log = lab.directory / "orchestrator.log"
@@ -33,7 +34,7 @@ class Service:
         with Path(self.log).open("a", encoding="utf-8") as log:
             self.process = self.lab.popen_python(
                 "ctl",
-                ["-m", "orchestrator", "run", "--config", str(self.config)],
+                ["-m", "orchestrator", "run", "--config", str(self.config), *self.options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

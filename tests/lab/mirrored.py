@@ -75,16 +75,17 @@ def device(lab: Lab, place: str, name: str) -> str:
 
 
 class Told:
-    """Who was told to change something, and when, by the packets themselves."""
+    """Who was told to change something (or anything), and when, by the packets themselves."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, everything: bool = False) -> None:
         self.changes: list[tuple[float, str, str]] = []
         """When, which place, what."""
         self._processes: list[subprocess.Popen[str]] = []
         self._threads: list[threading.Thread] = []
         for place, node in lab.nodes.items():
+            which = "all" if everything else "writes"
             process = lab.popen_python(
-                place, ["-m", "tests.lab.wiretap", node.address], stdout=subprocess.PIPE
+                place, ["-m", "tests.lab.wiretap", node.address, which], stdout=subprocess.PIPE
             )
             assert process.stdout and json.loads(process.stdout.readline()) == {"listening": True}
             thread = threading.Thread(target=self._read, args=(process, place), daemon=True)

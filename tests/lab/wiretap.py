@@ -1,7 +1,8 @@
 """Hears what a lab's node is told by AMI and ARI: run it in the node's namespace.
 
-python -m tests.lab.wiretap ADDRESS. One line of JSON a message to ADDRESS that writes: {"at": epoch
-seconds, "says": "DBPut CF 1001"}, after a first line {"listening": true}.
+python -m tests.lab.wiretap ADDRESS [all]. One line of JSON a message to ADDRESS that writes (with
+`all`: of each message): {"at": epoch seconds, "says": "DBPut CF 1001"}, after a first line
+{"listening": true}.
 """
 
 from __future__ import annotations
@@ -44,14 +45,24 @@ def writes(port: int, data: bytes) -> Iterator[str]:
             yield " ".join([fields["action"], *(fields[word] for word in _WORDS if word in fields)])
 
 
-def main(address: str) -> None:
+def everything(port: int, data: bytes) -> Iterator[str]:
+    """The name of each AMI action, the method and path of each ARI request."""
+    text = data.decode("utf-8", "replace")
+    if port == ARI and (found := re.match(r"[A-Z]+ /\S+", text)):
+        yield found[0]
+    if port == AMI:
+        yield from re.findall(r"^action: *(\w+)", text, re.I | re.M)
+
+
+def main(address: str, which: str = "writes") -> None:
+    read = everything if which == "all" else writes
     ours = socket.inet_aton(address)
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_ETHERNET))
     tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
     print(json.dumps({"listening": True}), flush=True)
     while True:
         port, data = payload_to(tap.recv(1 << 16), ours)
-        for says in writes(port, data) if data else ():
+        for says in read(port, data) if data else ():
             print(json.dumps({"at": time.time(), "says": says}), flush=True)
 
 
