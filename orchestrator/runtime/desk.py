@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from orchestrator import __version__
@@ -18,6 +17,8 @@ from orchestrator.core.events import (
     ReleaseRequested,
 )
 from orchestrator.core.facts.names import names_of
+from orchestrator.core.rulebook.past import NEAR, Past, tell_past
+from orchestrator.core.rulebook.traces import What
 from orchestrator.core.rulebook.trying import Tried
 from orchestrator.core.state import Pair, Policy
 from orchestrator.core.words import MoveKind
@@ -178,19 +179,16 @@ class Desk:
 
     def explain(self, rule: str) -> list[str]:
         """Why the last decision was or was not taken, term by term."""
-        said = self._explain(self.loop.state, self._clock.now(), rule)
-        traces = self._journal.traces(rule, TRACES) if rule else []
-        if traces:
-            said.append("  what happened to it, the newest last:")
-        for trace in traces:
-            said += [f"  {self._stamp(trace.at)} {trace.says}", *(f"    {t}" for t in trace.terms)]
-        return said
-
-    def _stamp(self, at: float) -> str:
-        """The site's time; with the day when it is not today's."""
-        zone = self._policy.timezone
-        moment, now = (datetime.fromtimestamp(t, zone) for t in (at, self._clock.now()))
-        return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%d %b %H:%M:%S}"
+        now = self._clock.now()
+        said = self._explain(self.loop.state, now, rule)
+        if not rule:
+            return said
+        past = Past(
+            self._journal.traces(rule, TRACES),
+            self._journal.traces(rule, 1, (What.FIRED,)),
+            self._journal.traces(rule, 4, (What.BEGAN, *NEAR)),
+        )
+        return said + tell_past(past, now, self._policy.timezone)
 
     def attempt(self, expression: str) -> dict[str, Any]:
         """The expression on the present picture: ``lines``, or ``problems`` with their offsets."""

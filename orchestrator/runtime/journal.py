@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.errors import JournalError
-from orchestrator.runtime.journal_file import open_database
+from orchestrator.runtime.journal_file import open_database, prune
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,8 @@ class Journal:
             "INSERT INTO rule_trace (at, rule, what, says, terms) VALUES (?, ?, ?, ?, ?)",
             [(t.at, t.rule, t.what.value, t.says, "\n".join(t.terms)) for t in entry.traces],
         )
+        if entry.traces:  # they come with every turn of a condition: not only when it is opened
+            prune(db, "rule_trace")
         db.executemany("DELETE FROM mirrored WHERE kind=? AND key=?", entry.unmirrored)
         db.executemany("INSERT OR IGNORE INTO mirrored VALUES (?, ?)", entry.mirrored)
 
@@ -167,12 +169,12 @@ class Journal:
         )
         return [Told(*row) for row in rows][::-1]
 
-    def traces(self, rule: str, limit: int) -> list[Trace]:
-        """The newest changes of a rule, oldest first."""
+    def traces(self, rule: str, limit: int, of: Collection[What] = tuple(What)) -> list[Trace]:
+        """The newest changes of a rule (only those ``of`` these kinds), oldest first."""
         rows = self._db.execute(
             "SELECT at, rule, what, says, terms FROM rule_trace WHERE rule=?"
-            " ORDER BY id DESC LIMIT ?",
-            (rule, limit),
+            f" AND what IN ({','.join('?' * len(of))}) ORDER BY id DESC LIMIT ?",
+            (rule, *(what.value for what in of), limit),
         )
         return [
             Trace(at, name, What(what), says, tuple(terms.split("\n")))

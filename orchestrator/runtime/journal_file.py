@@ -11,7 +11,7 @@ from orchestrator.errors import JournalError
 
 APPLICATION_ID: Final = 0x41534F52  # "ASOR": tells our file from any other SQLite file
 SCHEMA_VERSION: Final = 3
-# Rows that are kept when the journal is opened.
+# Rows that are kept; older ones are deleted when the journal is opened, traces also meanwhile.
 KEPT: Final = {"history": 100_000, "command": 20_000, "rule_trace": 100_000}
 
 _SCHEMA: Final = """
@@ -78,9 +78,14 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         _create(db, _MIGRATIONS[version])
         version += 1
     db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-    for table, keep in KEPT.items():
-        db.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", (keep,))
+    for table in KEPT:
+        prune(db, table)
     db.execute("COMMIT")
+
+
+def prune(db: sqlite3.Connection, table: str) -> None:
+    """Delete the oldest rows beyond those that are kept."""
+    db.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", (KEPT[table],))
 
 
 def _create(db: sqlite3.Connection, statements: str) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from immutables import Map
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.cli.codes import Exit
@@ -19,9 +22,11 @@ from orchestrator.core.events import (
     MoveRequested,
     ProbeRequested,
 )
+from orchestrator.core.rulebook.traces import Trace, What
+from orchestrator.core.state import Pair
 from orchestrator.core.words import MoveKind
 from tests.cli.warm_pair import warm_pair
-from tests.runtime.service import MovingCore, Service
+from tests.runtime.service import ORDERS, MovingCore, Service
 
 
 @pytest.fixture
@@ -139,6 +144,30 @@ def test_history_and_explain(config: Path, service: Service) -> None:
     assert "cabling" in history.stdout
     assert "rule any: active.verdict is unknown" in cli(config, "explain").stdout
     assert "rule active-dead" in cli(config, "explain", "active-dead").stdout
+
+
+class TracingCore(MovingCore):
+    """With an order come the changes of a rule."""
+
+    def _order(self, state: Pair, event: ORDERS, now: float) -> Pair:
+        began = Trace(now - 7, "trunks", What.BEGAN, "its condition began to hold", ("x is true",))
+        ended = Trace(now, "trunks", What.ENDED, "its condition ended", ("x is false (x is 2)",))
+        state = replace(state, rules=Map(traces=(began, ended)))
+        return super()._order(state, event, now)
+
+
+def test_explain_says_why_a_rule_did_not_also_after_a_restart(config: Path, tmp_path: Path) -> None:
+    with Service(tmp_path, TracingCore()):
+        cli(config, "hold")
+    with Service(tmp_path):
+        lines = cli(config, "explain", "trunks").stdout.splitlines()
+        assert lines[1] == "  it has not fired as far back as the journal goes"
+        assert re.fullmatch(
+            r"  why it did not: \d\d:\d\d:\d\d its condition ended: x is now false", lines[2]
+        )
+        assert lines[3:5] == ["    x is false (x is 2)", "  its changes, the newest last:"]
+        assert len(lines) == 7
+        assert len(cli(config, "explain").stdout.splitlines()) == 1, "without a name it is short"
 
 
 def test_watch_shows_what_happens_as_it_happens(config: Path, service: Service) -> None:

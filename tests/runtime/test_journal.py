@@ -14,6 +14,7 @@ import pytest
 from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.errors import JournalError
 from orchestrator.runtime.journal import Entry, Intent, Journal, Line, Result
+from orchestrator.runtime.journal_file import KEPT
 
 
 @pytest.fixture
@@ -179,3 +180,17 @@ def test_traces_of_rules_are_there_after_a_restart(path: Path) -> None:
     assert again.traces("busy", 10) == [fired]
     again.write(6.0, Entry(1, traces=[replace(fired, at=6.0)]))
     assert [trace.at for trace in again.traces("busy", 1)] == [6.0]
+    assert again.traces("other", 9, (What.FIRED,)) == []
+    assert again.traces("other", 9, (What.FIRED, What.CLEARED)) == [other]
+
+
+def test_traces_are_pruned_while_the_service_runs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KEPT, "rule_trace", 3)
+    journal = Journal(path)
+    for at in range(6):
+        turned = Trace(float(at), "busy", What.BEGAN, "its condition began to hold", ("x",))
+        journal.write(float(at), Entry(1, traces=[turned]))
+    assert [trace.at for trace in journal.traces("busy", 9)] == [3.0, 4.0, 5.0]
+    journal.close()

@@ -31,6 +31,7 @@ from orchestrator.core.events import (
     PictureLost,
     Tick,
 )
+from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.core.state import Asked, Hold, Pair
 from orchestrator.core.words import ContactStatus, MirrorKind, Observer, Outcome, Verdict
 from orchestrator.errors import JournalError
@@ -180,6 +181,27 @@ async def test_without_a_journal_it_watches_but_decides_nothing(tmp_path: Path) 
     assert core.batches[-1] == [done, REFUSED], "the result was kept until it could be journaled"
     assert started == [ADD]
     assert loop.health.trouble == ""
+
+
+async def test_what_changed_in_rules_is_journaled_once_and_not_lost(tmp_path: Path) -> None:
+    began = Trace(1.0, "r", What.BEGAN, "its condition began to hold", ("x is true",))
+    rules = Map(traces=(began,))
+    core = ScriptedCore(lambda s, e, n: (s if s.rules else replace(s, rules=rules), ()))
+    journal = FullDisk(tmp_path / "journal.sqlite")
+    loop = Loop(
+        core, pair(), journal=journal, clock=Clock(), execute=lambda c: None,
+        durable=durable, tick_s=0.02,
+    )  # fmt: skip
+    journal.full = True
+    loop.put(REFUSED)
+    await asyncio.sleep(0.01)
+    assert journal.traces("r", 9) == []
+    journal.full = False
+    for _ in range(3):
+        loop.put(REFUSED)
+        await asyncio.sleep(0.01)
+    assert journal.traces("r", 9) == [began]
+    assert journal.history(9) == [], "the story is for people who did not ask"
 
 
 async def test_one_bad_event_does_not_take_the_others_along(

@@ -72,10 +72,10 @@ def trace(
 
 
 def _what(before: RuleState, after: RuleState) -> What | None:
-    if before.phase is not after.phase:
-        return What.BEGAN if after.phase is RulePhase.PENDING else What.ENDED
     if after.silenced and not before.silenced:
         return What.SILENCED
+    if before.phase is not after.phase:
+        return What.BEGAN if after.phase is RulePhase.PENDING else What.ENDED
     if (before.paused_at is None) != (after.paused_at is None):
         return What.WENT_ON if after.paused_at is None else What.STOPPED
     if (before.clearing_since is None) != (after.clearing_since is None):
@@ -85,14 +85,16 @@ def _what(before: RuleState, after: RuleState) -> What | None:
 
 def _say(what: What, rule: Rule, before: RuleState, after: RuleState, now: float) -> str:
     wanted = say_duration(rule.for_s)
-    lasted = say_duration(max(0.0, now - before.since))
+    # while its condition was unknown the timer stood still
+    counted_until = now if before.paused_at is None else before.paused_at
+    lasted = say_duration(max(0.0, counted_until - before.since))
     held_for = f" for {wanted}" if rule.for_s else ""
     return {
         What.BEGAN: f"its condition began to hold; it must hold for {wanted}",
-        What.ENDED: f"its condition ended after {lasted} of {wanted}, so it did not fire",
+        What.ENDED: _ended(before.silenced, lasted, wanted),
         What.FIRED: f"it fired: its condition held{held_for}",
         What.LIMITED: f"it would have fired, but nothing was done ({after.silenced})",
-        What.SILENCED: f"its time has come, but it asks for nothing: {after.silenced}",
+        What.SILENCED: f"its condition held{held_for}, but it asks for nothing: {after.silenced}",
         What.STOPPED: "its condition became unknown: its timer stands still",
         What.WENT_ON: "its condition is known again: its timer goes on",
         What.CLEARING: f"it began to clear; that must hold for {say_duration(rule.clear_for_s)}",
@@ -100,3 +102,9 @@ def _say(what: What, rule: Rule, before: RuleState, after: RuleState, now: float
         What.CLEARED: f"it cleared: it had fired for {lasted}",
         What.REPEATED: f"it asked again: it has fired for {lasted}",
     }[what]
+
+
+def _ended(silenced: str, lasted: str, wanted: str) -> str:
+    if silenced:
+        return f"its condition ended after {lasted}; until then it asked for nothing: {silenced}"
+    return f"its condition ended after {lasted} of {wanted}, so it did not fire"

@@ -107,3 +107,41 @@ def test_an_endless_list_of_terms_is_cut(tmp_path: Path) -> None:
     play.step()
     (fired,) = traces_of(play.state.rules)
     assert fired.what is What.FIRED and len(fired.terms) == 12
+
+
+def test_an_inhibited_rule_without_for_does_not_speak_of_waiting(tmp_path: Path) -> None:
+    rules = """
+dead: {when: active.verdict == "dead", do: [notify]}
+calls: {when: active.calls >= 0, inhibited_by: [dead], do: [notify]}
+"""
+    play = Play(rules_of(tmp_path, rules))
+    play.verdict("pbx-a", Verdict.DEAD)
+    play.step()
+    silenced = traces_of(play.state.rules)[-1]
+    assert silenced.what is What.SILENCED
+    assert silenced.says == "its condition held, but it asks for nothing: rule dead fires"
+
+
+def test_an_inhibited_rule_whose_condition_ends_says_that_it_was_inhibited(tmp_path: Path) -> None:
+    play = Play(rules_of(tmp_path, TRUNKS))
+    play.step()
+    play.verdict("pbx-a", Verdict.DEAD)
+    play.node("pbx-a", **trunk(reachable=True, registered=False))
+    lived(play, 40)
+    play.node("pbx-a", **trunk(reachable=True, registered=True))
+    (ended,) = lived(play, 1)
+    assert ended.says == (
+        "its condition ended after 40 s; until then it asked for nothing: rule dead fires"
+    )
+
+
+def test_the_time_that_was_unknown_does_not_count(tmp_path: Path) -> None:
+    play = Play(rules_of(tmp_path, TRUNKS))
+    play.step()
+    play.node("pbx-a", **trunk(reachable=True, registered=False))
+    lived(play, 5.5)
+    play.node("pbx-a", confirmed_at=play.now - 60)
+    play.run(60, stale=frozenset({"pbx-a"}))
+    play.node("pbx-a", **trunk(reachable=True, registered=True))
+    (ended,) = lived(play, 0.5)
+    assert ended.says == "its condition ended after 5.5 s of 15 s, so it did not fire"
