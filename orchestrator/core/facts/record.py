@@ -5,13 +5,16 @@ the active node's name. A list has an entry for each item, an object of its fact
 ``pbx-a.contacts/1001/sip:…``, ``pbx-a.trunks/telco``, ``pbx-a.queues/support``; ``GONE`` when it is
 there no more. ``pbx-a.fresh`` tells whether its picture was believed, ``pbx-a.unlisted`` which
 parts it could not be asked for. ``None`` is unknown. A duration that only goes on with the clock is
-recorded as the moment it began (epoch seconds), and only when that moment moved.
+recorded as the moment it began (epoch seconds), and only when that moment moved; a text that
+speaks of ages (``missing``) only when more than the ages changed.
 
-What the clock and the configuration tell (``time``, ``failback``) is not recorded.
+What the clock and the configuration tell (``time``, ``failback``) is not recorded, nor what follows
+from ``pair.active`` (``name``, ``role``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,6 +31,8 @@ FRESH: Final = "fresh"
 UNLISTED: Final = "unlisted"
 _STILL_S: Final = 1.0  # a beginning that moved by less did not move
 _RTT_S: Final = 0.02  # a round trip that changed by less is not worth a line of its own
+_FOLLOWS: Final = ("name", "role")
+_AGE: Final = re.compile(r"\d[\d.]* (?:ms|s|min|h|d)\b(?: \d+ (?:s|min|h)\b)?")
 Changes = list[tuple[str, Any]]
 
 
@@ -64,11 +69,19 @@ def begins(attribute: Attribute) -> bool:
 def _moved(old: Any, new: Any) -> bool:
     if isinstance(old, _Since) and isinstance(new, _Since):
         return abs(old - new) > _STILL_S
+    if isinstance(old, _Aging) and isinstance(new, _Aging):
+        return _AGE.sub("", old) != _AGE.sub("", new)
     return bool(old != new)
 
 
 class _Since(float):
     """A beginning, to be compared with some tolerance."""
+
+
+class _Aging(str):
+    """A text that may speak of ages, to be compared without them."""
+
+    __slots__ = ()
 
 
 # --- single facts --------------------------------------------------------------------------------
@@ -82,10 +95,10 @@ def _scalars(last: Recorded, look: Look) -> Iterator[tuple[str, Any]]:
         yield f"{node.name}.{FRESH}", node.fresh(look.now, look.policy.stale_s)
         yield f"{node.name}.{UNLISTED}", sorted(node.missing)
         for name, attribute in NODE.attributes.items():
+            if attribute.type.kind is Kind.LIST or name in _FOLLOWS:
+                continue
             path = f"{node.name}.{name}"
-            if attribute.type.kind is not Kind.LIST and _may_differ(
-                last, path, attribute, node, look
-            ):
+            if _may_differ(last, path, attribute, node, look):
                 yield path, _value(attribute, node, look)
 
 
@@ -103,6 +116,8 @@ def _value(attribute: Attribute, owner: object, look: Look) -> Any:
     value = attribute.read(owner, look)
     if value is not None and begins(attribute):
         return _Since(round(look.now - value, 1))
+    if isinstance(value, str) and "clock" in attribute.sources:
+        return _Aging(value)
     return value
 
 
@@ -146,7 +161,8 @@ def _items(
 
 def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return any(
-        abs((old[name] or 0.0) - (value or 0.0)) > _RTT_S if name == "rtt" else
-        _moved(old[name], value)
+        abs(old[name] - value) > _RTT_S
+        if name == "rtt" and None not in (old[name], value)
+        else _moved(old[name], value)
         for name, value in new.items()
-    )  # fmt: skip
+    )
