@@ -20,7 +20,7 @@ from typing import Any
 
 from orchestrator.errors import ConfigError, JournalError
 from orchestrator.runtime.desk import ORDERS, Desk
-from orchestrator.runtime.journal import Line
+from orchestrator.runtime.journal import Entry, Line
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +116,9 @@ class ControlServer:
         changed = asyncio.Event()
         told: list[Line] = []
 
-        def listen(lines: tuple[Line, ...]) -> None:
-            told.extend(lines)
-            if lines:
+        def listen(entry: Entry) -> None:
+            told.extend(entry.lines)
+            if entry.lines:
                 changed.set()
 
         gone = asyncio.create_task(reader.read())

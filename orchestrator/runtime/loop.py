@@ -98,7 +98,7 @@ class Loop:
     ) -> None:
         self.state = state
         self.health = Health()
-        self.on_step: list[Callable[[tuple[Line, ...]], None]] = []
+        self.on_step: list[Callable[[Entry], None]] = []
         self._core = core
         self._journal = journal
         self._clock = clock
@@ -189,18 +189,18 @@ class Loop:
             return
         lines = tell(before, after)
         try:
-            self._write(before, after, commands, batch, lines, now)
+            entry = self._write(before, after, commands, batch, lines, now)
         except JournalError as error:
             self._only_watch(before, after, batch, str(error))
             return
         self.state = after
         for command in commands:
             self._execute(command)
-        self._told(lines, now)
+        self._told(entry, now)
 
-    def _told(self, lines: tuple[Line, ...], now: float) -> None:
+    def _told(self, entry: Entry, now: float) -> None:
         """Everything that may wait until the commands are on their way."""
-        for line in lines:
+        for line in entry.lines:
             log.log(_LEVEL[line.severity], "%s", line.text)
         if self.health.trouble:
             log.warning("The orchestrator decides again.")
@@ -209,7 +209,7 @@ class Loop:
         took_ms = (self._clock.now() - now) * 1000
         self.health.longest_step_ms = max(self.health.longest_step_ms, took_ms)
         for listener in self.on_step:
-            listener(lines)
+            listener(entry)
 
     def _isolate(self, batch: list[Event]) -> None:
         """One event the core cannot digest must not blind it to the others."""
@@ -231,7 +231,7 @@ class Loop:
         self.state = replace(before, nodes=nodes, now=after.now, lived_s=after.lived_s)
         self._kept = [event for event in batch if isinstance(event, CommandDone)]
         for listener in self.on_step:
-            listener(())
+            listener(Entry(self.state.epoch))
 
     def _say_trouble(self, why: str, exc_info: bool = False) -> None:
         if self.health.trouble != why:
@@ -246,7 +246,7 @@ class Loop:
         batch: Iterable[Event],
         lines: tuple[Line, ...],
         now: float,
-    ) -> None:
+    ) -> Entry:
         intents = tuple(
             Intent(c.id, c.epoch, describe(c)) for c in commands if not isinstance(c, Quiet)
         )
@@ -262,11 +262,11 @@ class Loop:
             state = self._durable(after)
         newest = traces_of(after.rules)
         traces = newest if newest is not traces_of(before.rules) else ()
-        self._journal.write(
-            now, Entry(after.epoch, state, intents, results, lines, mirrored, unmirrored, traces)
-        )
+        entry = Entry(after.epoch, state, intents, results, lines, mirrored, unmirrored, traces)
+        self._journal.write(now, entry)
         if state is not None:
             self._rules_written, self._rules_written_at = after.rules, now
+        return entry
 
     def _rules_are_due(self, after: Pair, now: float) -> bool:
         return (

@@ -1,23 +1,25 @@
-"""The record's SQLite file: what rules could read and what was told, for replays.
+"""The record's SQLite file: what rules could read, and what was told and done, for replays.
 
 It is no journal: nothing is decided by it, so it is written without waiting for the disk, may be
-read while the service writes, and may be deleted at any time. ``whole`` rows tell where all facts
-were written anew: a reader begins at one.
+read while the service writes (``recorded``), and may be deleted while the service is stopped.
+``WHOLE`` rows tell where all facts were written anew: what was before is void.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.errors import JournalError
+from orchestrator.core.rulebook.traces import Trace
+from orchestrator.runtime.journal import Entry, Intent, Line, Result
 
 APPLICATION_ID: Final = 0x41534F46  # "ASOF"
-VERSION: Final = 1
+VERSION: Final = 2
 WHOLE: Final = ""  # the path of a row from which on all facts are written anew
+_TABLES: Final = ("fact", "told", "command", "rule_trace")
 _SCHEMA: Final = f"""
 CREATE TABLE fact (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL
@@ -26,94 +28,105 @@ CREATE INDEX fact_at ON fact (at);
 CREATE INDEX fact_whole ON fact (at) WHERE path = '{WHOLE}';
 CREATE TABLE told (id INTEGER PRIMARY KEY, at REAL NOT NULL, text TEXT NOT NULL) STRICT;
 CREATE INDEX told_at ON told (at);
+CREATE TABLE command (
+  id INTEGER PRIMARY KEY, at REAL NOT NULL, command INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  what TEXT NOT NULL, done_at REAL, ok INTEGER, says TEXT
+) STRICT;
+CREATE INDEX command_at ON command (at);
+CREATE INDEX command_open ON command (command, epoch) WHERE done_at IS NULL;
+CREATE TABLE rule_trace (
+  id INTEGER PRIMARY KEY, at REAL NOT NULL, rule TEXT NOT NULL, what TEXT NOT NULL,
+  says TEXT NOT NULL, terms TEXT NOT NULL
+) STRICT;
+CREATE INDEX rule_trace_at ON rule_trace (at);
 """
-Fact = tuple[float, str, Any]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is written at once, each with its time (epoch seconds)."""
+
+    facts: list[tuple[float, str, Any]] = field(default_factory=list)
+    lines: list[tuple[float, Line]] = field(default_factory=list)
+    intents: list[tuple[float, Intent]] = field(default_factory=list)
+    results: list[tuple[float, Result]] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
+
+    def add(self, now: float, entry: Entry) -> None:
+        """Take in what a step of the core left behind."""
+        self.lines += [(now, line) for line in entry.lines]
+        self.intents += [(now, intent) for intent in entry.intents]
+        self.results += [(now, result) for result in entry.results]
+        self.traces += entry.traces
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
-    """Open or create it; raises sqlite3.Error or OSError."""
+    """Open, create or begin anew (a record of another version); raises sqlite3.Error or OSError."""
     path.touch(mode=0o600)
     db = sqlite3.connect(path, timeout=0.2, isolation_level=None)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=OFF")
-    if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        db.executescript(_SCHEMA)
-        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version={VERSION}")
+    try:
+        _prepare(db)
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 
-def write(db: sqlite3.Connection, facts: Sequence[Fact], told: Sequence[tuple[float, str]]) -> None:
+def _prepare(db: sqlite3.Connection) -> None:
+    fresh = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if not fresh and db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise sqlite3.DatabaseError("it is a file of another program")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=OFF")
+    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        db.executescript("".join(f"DROP TABLE IF EXISTS {table};" for table in _TABLES) + _SCHEMA)
+        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version={VERSION}")
+
+
+def write(db: sqlite3.Connection, batch: Batch) -> None:
     """Append; raises sqlite3.Error."""
     db.execute("BEGIN")
     db.executemany(
         "INSERT INTO fact (at, path, value) VALUES (?, ?, ?)",
-        [(at, name, json.dumps(value, separators=(",", ":"))) for at, name, value in facts],
+        [(at, name, json.dumps(value, separators=(",", ":"))) for at, name, value in batch.facts],
     )
-    db.executemany("INSERT INTO told (at, text) VALUES (?, ?)", told)
+    db.executemany(
+        "INSERT INTO told (at, text) VALUES (?, ?)", [(at, line.text) for at, line in batch.lines]
+    )
+    db.executemany(
+        "INSERT INTO command (at, command, epoch, what) VALUES (?, ?, ?, ?)",
+        [(at, i.command, i.epoch, i.what) for at, i in batch.intents],
+    )
+    db.executemany(
+        "UPDATE command SET done_at=?, ok=?, says=?"
+        " WHERE command=? AND epoch=? AND done_at IS NULL",
+        [(at, r.ok, r.says, r.command, r.epoch) for at, r in batch.results],
+    )
+    db.executemany(
+        "INSERT INTO rule_trace (at, rule, what, says, terms) VALUES (?, ?, ?, ?, ?)",
+        [(t.at, t.rule, t.what.value, t.says, "\n".join(t.terms)) for t in batch.traces],
+    )
     db.execute("COMMIT")
 
 
-def forget(db: sqlite3.Connection, before: float, most: int) -> None:
-    """Delete rows that are older, no more than so many at once; from a whole record on it lasts."""
-    row = db.execute(
-        "SELECT max(id) FROM fact WHERE path = ? AND at <= ?", (WHOLE, before)
+def forget(db: sqlite3.Connection, before: float, keep: int, most: int) -> None:
+    """Delete what is older or beyond so many facts, up to a whole record; ``most`` facts a call.
+
+    Raises sqlite3.Error.
+    """
+    last, at = db.execute(
+        "SELECT max(id), at FROM fact WHERE path = ? AND"
+        " (at <= ? OR id <= (SELECT max(id) FROM fact) - ?)",
+        (WHOLE, before, keep),
     ).fetchone()
-    if row[0] is not None:
-        db.execute(
-            "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE id < ? ORDER BY id LIMIT ?)",
-            (row[0], most),
-        )
-        db.execute("DELETE FROM told WHERE at < ?", (before,))
-
-
-class RecordReader:
-    """Reads a record, also while the service writes it."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises JournalError with a sentence when it can't be read."""
-        self.path = path
-        try:
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
-            found = self._db.execute("PRAGMA application_id").fetchone()[0]
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as error:
-            raise JournalError(f"The record {path} cannot be read ({error}).") from error
-        if found != APPLICATION_ID:
-            raise JournalError(f"{path} is no record of asterisk-orchestrator.")
-        if version != VERSION:
-            raise JournalError(
-                f"{path} is of another version of asterisk-orchestrator ({version}, not {VERSION})."
-            )
-
-    def begin(self, since: float | None) -> float:
-        """Where a replay can begin: the last whole record until then, or the first there is."""
-        last = self._one("SELECT max(at) FROM fact WHERE path = ? AND at <= ?", WHOLE, since or 0)
-        begin = last if last is not None else self._one(
-            "SELECT min(at) FROM fact WHERE path = ?", WHOLE
-        )  # fmt: skip
-        if begin is None:
-            raise JournalError(f"Nothing is recorded in {self.path} yet.")
-        return begin
-
-    def _one(self, sql: str, *values: object) -> float | None:
-        value: float | None = self._db.execute(sql, values).fetchone()[0]
-        return value
-
-    def facts(self, begin: float, until: float | None) -> Iterator[Fact]:
-        """Each change in order, ``WHOLE`` rows among them."""
-        rows = self._db.execute(
-            "SELECT at, path, value FROM fact WHERE at >= ? AND at <= ? ORDER BY id",
-            (begin, until if until is not None else float("inf")),
-        )
-        for at, path, value in rows:
-            yield at, path, json.loads(value)
-
-    def told(self, since: float, until: float | None) -> list[tuple[float, str]]:
-        """What was said meanwhile: decisions, commands, what rules asked for."""
-        return list(
-            self._db.execute(
-                "SELECT at, text FROM told WHERE at >= ? AND at <= ? ORDER BY id",
-                (since, until if until is not None else float("inf")),
-            )
-        )
+    if last is None:
+        return
+    db.execute("BEGIN")
+    db.execute(
+        "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE id < ? ORDER BY id LIMIT ?)",
+        (last, most),
+    )
+    for table in ("told", "command", "rule_trace"):
+        db.execute(f"DELETE FROM {table} WHERE at < ?", (at,))
+    db.execute("COMMIT")

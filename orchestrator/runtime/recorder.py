@@ -1,10 +1,12 @@
 """Records what rules could read while the service runs; see ``record_file``.
 
-Its failure costs a log line and a gap in the record, never a decision.
+Its failure costs a log line and a gap in the record, never a decision; a crash, or a kill, costs
+the last seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -13,16 +15,18 @@ from typing import Final
 
 from orchestrator.core.facts.record import Recorded, changes
 from orchestrator.core.state import Pair, Policy
-from orchestrator.runtime.journal import Line
-from orchestrator.runtime.record_file import WHOLE, Fact, forget, open_to_write, write
+from orchestrator.runtime.journal import Entry
+from orchestrator.runtime.record_file import WHOLE, Batch, forget, open_to_write, write
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 WRITE_EVERY_S: Final = 5.0
-WHOLE_EVERY_S: Final = 3600.0
-KEPT_S: Final = 3 * 86400.0
-FORGET_AT_ONCE: Final = 5000  # rows
+WHOLE_EVERY_S: Final = 6 * 3600.0  # it takes as long as some hundred looks
+KEPT_S: Final = 7 * 86400.0
+KEPT_FACTS: Final = 1_000_000  # some 200 MB
+WHOLE_EVERY_FACTS: Final = KEPT_FACTS // 10  # what is forgotten ends at a whole record
+FORGET_AT_ONCE: Final = 20_000  # facts
 
 
 class Recorder:
@@ -34,56 +38,64 @@ class Recorder:
         self._state = state
         self._db: sqlite3.Connection | None = None
         self._last = Recorded()
-        self._facts: list[Fact] = []
-        self._told: list[tuple[float, str]] = []
+        self._batch = Batch()
         self._looked_at = self._written_at = self._whole_at = float("-inf")
+        self._since_whole = 0
         self._trouble = ""
 
-    def listen(self, lines: tuple[Line, ...]) -> None:
+    def listen(self, entry: Entry) -> None:
         """After each step of the loop; most of the time it does nothing."""
         state = self._state()
-        self._told += [(state.now, line.text) for line in lines]
-        if state.now - self._looked_at < LOOK_EVERY_S and state.now >= self._looked_at:
+        if not entry.empty:
+            self._batch.add(state.now, entry)
+        if 0 <= state.now - self._looked_at < LOOK_EVERY_S:
             return
         self._look(state)
-        if state.now - self._written_at >= WRITE_EVERY_S or state.now < self._written_at:
+        if not 0 <= state.now - self._written_at < WRITE_EVERY_S:
             self.write(state.now)
 
     def _look(self, state: Pair) -> None:
         now = self._looked_at = state.now
-        if not 0 <= now - self._whole_at < WHOLE_EVERY_S:
-            self._last, self._whole_at = Recorded(), now
-            self._facts.append((now, WHOLE, None))
+        whole = not 0 <= now - self._whole_at < WHOLE_EVERY_S
+        if whole or self._since_whole >= WHOLE_EVERY_FACTS:
+            self._last, self._whole_at, self._since_whole = Recorded(), now, 0
+            self._batch.facts.append((now, WHOLE, None))
         found = changes(self._last, state, self._policy, now)
-        self._facts += [(now, path, value) for path, value in found]
+        self._batch.facts += [(now, path, value) for path, value in found]
+        self._since_whole += len(found)
 
     def write(self, now: float) -> None:
         """Append what was gathered; a gap in the record ends with a whole one."""
         self._written_at = now
+        batch, self._batch = self._batch, Batch()
         try:
             self._db = self._db or open_to_write(self._path)
-            write(self._db, self._facts, self._told)
-            forget(self._db, now - KEPT_S, FORGET_AT_ONCE)
+            write(self._db, batch)
+            forget(self._db, now - KEPT_S, KEPT_FACTS, FORGET_AT_ONCE)
         except (sqlite3.Error, OSError) as error:
-            self._say(str(error))
             self._whole_at = float("-inf")
-            self._db = None
+            self._close()
+            self._say(str(error))
         else:
             self._say("")
-        self._facts.clear()
-        self._told.clear()
 
     def close(self, now: float) -> None:
         """Write the rest and close."""
         self.write(now)
+        self._close()
+
+    def _close(self) -> None:
         if self._db is not None:
-            self._db.close()
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+        self._db = None
 
     def _say(self, trouble: str) -> None:
         if trouble and not self._trouble:
             log.warning(
                 "The record %s cannot be written (%s): rules cannot be replayed over this time. "
-                "Everything else goes on; it is tried again.",
+                "Everything else goes on; it is tried again. Look at the disk's free space; a file "
+                "that is damaged or of another program may be moved away.",
                 self._path,
                 trouble,
             )

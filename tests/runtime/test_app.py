@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from orchestrator.cli.client import Client, NotRunning, control_socket
+from orchestrator.core.rulebook.traces import What
+from orchestrator.runtime.recorded import RecordReader
 from orchestrator.simulator.lab import Lab
 
 COMMAND = [sys.executable, "-m", "orchestrator"]
@@ -197,3 +199,11 @@ def test_rules_are_read_anew_all_or_none(lab: Lab, tmp_path: Path) -> None:
         assert "does not fire" in service.ask("explain", rule="third")["lines"][0]
         line = service.ask("explain", rule="kept")["lines"][0]
         assert "held for 0" not in line and " ms of 1 h" not in line, "its timer went on"
+        service.process.terminate()
+        assert service.process.wait(15) == 0
+    record = RecordReader(lab.directory / "orchestrator" / "record.sqlite")
+    begin = record.begin(None)
+    facts = dict(change for _, found in record.moments(begin, None) for change in found)
+    assert facts["pair.active"] == "pbx-a" and facts["pbx-a.verdict"] == "healthy"
+    assert told in [text for _, text in record.told(begin, None)]
+    assert [(t.rule, t.what) for t in record.traces(begin, None)] == [("kept", What.BEGAN)]
