@@ -19,13 +19,19 @@ from orchestrator.runtime.journal import Entry, Intent, Line, Result
 APPLICATION_ID: Final = 0x41534F46  # "ASOF"
 VERSION: Final = 2
 WHOLE: Final = ""  # the path of a row from which on all facts are written anew
+IS_WHOLE: Final = f"path = '{WHOLE}'"  # word for word as in the index, or SQLite cannot use it
+# max(id) would be looked for in the whole table
+FORGET_UP_TO: Final = (
+    f"SELECT id, at FROM fact WHERE {IS_WHOLE} AND"
+    " (at <= ? OR id <= (SELECT max(id) FROM fact) - ?) ORDER BY at DESC LIMIT 1"
+)
 _TABLES: Final = ("fact", "told", "command", "rule_trace")
 _SCHEMA: Final = f"""
 CREATE TABLE fact (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL
 ) STRICT;
 CREATE INDEX fact_at ON fact (at);
-CREATE INDEX fact_whole ON fact (at) WHERE path = '{WHOLE}';
+CREATE INDEX fact_whole ON fact (at) WHERE {IS_WHOLE};
 CREATE TABLE told (id INTEGER PRIMARY KEY, at REAL NOT NULL, text TEXT NOT NULL) STRICT;
 CREATE INDEX told_at ON told (at);
 CREATE TABLE command (
@@ -115,13 +121,10 @@ def forget(db: sqlite3.Connection, before: float, keep: int, most: int) -> None:
 
     Raises sqlite3.Error.
     """
-    last, at = db.execute(
-        "SELECT max(id), at FROM fact WHERE path = ? AND"
-        " (at <= ? OR id <= (SELECT max(id) FROM fact) - ?)",
-        (WHOLE, before, keep),
-    ).fetchone()
-    if last is None:
+    found = db.execute(FORGET_UP_TO, (before, keep)).fetchone()
+    if found is None:
         return
+    last, at = found
     db.execute("BEGIN")
     db.execute(
         "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE id < ? ORDER BY id LIMIT ?)",

@@ -15,7 +15,7 @@ from orchestrator.core.facts.record import Changes
 from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.errors import JournalError
 from orchestrator.runtime.journal_file import APPLICATION_ID as JOURNAL_ID
-from orchestrator.runtime.record_file import APPLICATION_ID, VERSION, WHOLE
+from orchestrator.runtime.record_file import APPLICATION_ID, IS_WHOLE, VERSION
 
 _BESIDE = "the facts are in record.sqlite beside it, which can be read at any time"
 
@@ -58,9 +58,9 @@ class RecordReader:
 
     def begin(self, since: float | None) -> float:
         """Where a replay can begin: the last whole record until then, or the first there is."""
-        last = self._one("SELECT max(at) FROM fact WHERE path = ? AND at <= ?", WHOLE, since or 0)
+        last = self._one(f"SELECT max(at) FROM fact WHERE {IS_WHOLE} AND at <= ?", since or 0)
         begin = last if last is not None else self._one(
-            "SELECT min(at) FROM fact WHERE path = ?", WHOLE
+            f"SELECT min(at) FROM fact WHERE {IS_WHOLE}"
         )  # fmt: skip
         if begin is None:
             raise JournalError(

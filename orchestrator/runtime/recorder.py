@@ -24,9 +24,9 @@ LOOK_EVERY_S: Final = 1.0
 WRITE_EVERY_S: Final = 5.0
 WHOLE_EVERY_S: Final = 6 * 3600.0  # it takes as long as some hundred looks
 KEPT_S: Final = 7 * 86400.0
-KEPT_FACTS: Final = 1_000_000  # some 200 MB
+KEPT_FACTS: Final = 1_000_000  # some 300 MB
 WHOLE_EVERY_FACTS: Final = KEPT_FACTS // 10  # what is forgotten ends at a whole record
-FORGET_AT_ONCE: Final = 20_000  # facts
+FORGET_AT_ONCE: Final = 10_000  # facts; no storm brings more between two writes
 
 
 class Recorder:

@@ -18,7 +18,7 @@ from orchestrator.core.words import Verdict
 from orchestrator.errors import JournalError
 from orchestrator.runtime import recorder as recording
 from orchestrator.runtime.journal import Entry, Intent, Journal, Line, Result
-from orchestrator.runtime.record_file import WHOLE
+from orchestrator.runtime.record_file import FORGET_UP_TO, IS_WHOLE, WHOLE
 from orchestrator.runtime.recorded import Carried, RecordReader
 from orchestrator.runtime.recorder import Recorder
 from tests.core.rule_lab import START, Play
@@ -133,6 +133,19 @@ def test_old_facts_are_forgotten_up_to_a_whole_record(
     assert bench.play.now - 130 <= oldest <= bench.play.now - 100
     assert next(reader.moments(0, None))[0] == oldest
     assert reader.told(0, None) == [] and reader.traces(0, None) == []
+
+
+def test_whole_records_are_found_without_looking_through_the_others(bench: Bench) -> None:
+    bench.step()
+    bench.close()
+    db = sqlite3.connect(bench.path)
+    for sql, values in (
+        (FORGET_UP_TO, (START, 5)),
+        (f"SELECT max(at) FROM fact WHERE {IS_WHOLE} AND at <= ?", (START,)),
+        (f"SELECT min(at) FROM fact WHERE {IS_WHOLE}", ()),
+    ):
+        plan = str(db.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall())
+        assert "fact_whole" in plan, plan
 
 
 def test_many_changes_do_not_fill_the_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
