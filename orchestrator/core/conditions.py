@@ -30,8 +30,8 @@ def compile_value(text: str, schema: Schema, problems: list[Problem]) -> Conditi
     terms = compiler.terms(parsed.tree)
     formula = compiler.formula(parsed.tree) if part.type.kind is Kind.BOOL else None
     flat = " ".join(text.split())
-    mentions = tuple(compiler.mentions)
-    return Condition(flat, part.type, part.run, sources, windows, terms, formula, mentions)
+    mentions, long = tuple(compiler.mentions), compiler.budget.parts > 0
+    return Condition(flat, part.type, part.run, sources, windows, terms, formula, mentions, long)
 
 
 def compile_condition(text: str, schema: Schema, problems: list[Problem]) -> Condition | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from immutables import Map
 
 from orchestrator.core.conditions import compile_condition, compile_value
 from orchestrator.core.facts.schema import make_schema
 from orchestrator.core.language.trace import explain_terms
-from orchestrator.core.language.types import BOOL, Look, Problem
+from orchestrator.core.language.types import Look, Problem
 from orchestrator.core.state import Node, Pair
 from orchestrator.core.words import Verdict
 from tests.core.rule_lab import POLICY, START, trunk, well
@@ -159,6 +156,9 @@ def test_all_problems_of_an_expression_come_at_once() -> None:
         ("2 * 30s == 1m", True),
         ("1 < 2 < 3", True),
         ("1 < 3 < 2", False),
+        ("2 < 1 < active.uptime / 1s", False),
+        ("active.uptime / 1s < 2 < 1", False),
+        ("1 < active.uptime / 1s < 2", None),
         ("like(active.name, 'pbx-?')", True),
         ("like(active.name, 'x*')", False),
         ("between('08:00', '09:00') and time.weekday == 'fri' and time.hour == 8", True),
@@ -225,87 +225,6 @@ def test_a_condition_knows_what_it_reads() -> None:
     problems: list[Problem] = []
     condition = compile_condition("active.verdict == 'dead' and pair.moving", SCHEMA, problems)
     assert condition and condition.sources == {"active/verdict", "pair/move"}
-
-
-# --- whatever is written -------------------------------------------------------------------------
-
-numbers = st.integers(0, 50).map(str) | st.sampled_from(["0.5", "2.25"])
-arithmetic = st.recursive(
-    numbers,
-    lambda inner: (
-        st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
-        | inner.map(lambda t: f"-{t}")
-    ),
-    max_leaves=8,
-)
-comparisons = st.tuples(
-    arithmetic, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), arithmetic
-).map(" ".join)
-truths = st.recursive(
-    comparisons | st.sampled_from(["true", "false"]),
-    lambda inner: (
-        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(
-            lambda t: f"({t[0]} {t[1]} {t[2]})"
-        )
-        | inner.map(lambda t: f"not {t}")
-        | inner.map(lambda t: f"({t})")
-    ),
-    max_leaves=8,
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(truths | arithmetic)
-def test_where_python_has_a_value_ours_is_the_same(text: str) -> None:
-    try:
-        expected = eval(text, {"__builtins__": {}}, {"true": True, "false": False})
-    except ZeroDivisionError:
-        return  # Python has none: ours is unknown, or decided by another term
-    problems: list[Problem] = []
-    compiled = compile_value(text, SCHEMA, problems)
-    if compiled is None:
-        assert any("too deep" in problem.text for problem in problems), problems
-        return
-    ours = compiled.run(look())
-    if isinstance(expected, bool):
-        assert ours is expected
-    else:
-        assert ours is not None and math.isclose(ours, expected, rel_tol=1e-9)
-
-
-pieces = st.sampled_from(
-    [
-        "active", "standby", ".verdict", ".calls", ".trunks", "node('pbx-a')", "pair", "==", "<",
-        "and", "or", "not", "(", ")", "in", "[", "]", ",", "'dead'", '"', "'", "5m", "1h", "3",
-        "any(", "all(", "count(", "t.registered for t in active.trunks", "for", "if", "x", "=",
-        "&&", "\\", "\n", "\0", "é", "😀", "__", "*", "-", "#", "{", "lambda", ":", "%", "@", "**",
-        "increase(active.calls_failed, 5m)", "ratio(", "\ud800", "0x1f", "1_000", "1e5", "...",
-    ]
-)  # fmt: skip
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.lists(pieces, max_size=30).map(" ".join) | st.text(max_size=80))
-@example("-" * 2000)
-@example("(" * 2000)
-@example("~" * 1999 + "1")
-@example("active" + ".a" * 900)
-@example("1" * 2000)
-@example("'" + "\\" * 1000)
-@example("5m" * 900)
-def test_any_text_is_refused_or_evaluated_quickly(text: str) -> None:
-    problems: list[Problem] = []
-    begun = time.perf_counter()
-    compiled = compile_value(text, SCHEMA, problems)
-    assert (compiled is None) == bool(problems)
-    if compiled:
-        compiled.run(look())
-        compiled.run(Look(Pair(nodes=Map()), POLICY, START))
-        if compiled.type == BOOL:
-            explain_terms(compiled, look())
-    for problem in problems:
-        assert 0 <= problem.offset <= len(text)
-    assert time.perf_counter() - begun < 1.0
 
 
 def test_thousands_of_evaluations_a_second() -> None:

@@ -116,6 +116,7 @@ TRUNK: Final = Record(
             lambda t, _: t.registration.cause if t.registration else None,
         ),
     },
+    few=True,
 )
 
 

@@ -147,9 +147,14 @@ _JUDGED: Final = {
         ("why",),
     ),
     "ready": Attribute(
-        BOOL, "it could take over now (see status)", _ready, ("verdict", "fresh", "clock")
+        BOOL,
+        "it could take over now (see status)",
+        once("ready", _ready),
+        ("verdict", "fresh", "clock"),
     ),
-    "missing": Attribute(TEXT, "what it lacks for that, in words", _missing, ("clock",)),
+    "missing": Attribute(
+        TEXT, "what it lacks for that, in words", once("missing", _missing), ("clock",)
+    ),
     "holds_address": Attribute(
         BOOL, "its host has the virtual IP", _holds_address, ("address", "clock")
     ),

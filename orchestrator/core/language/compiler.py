@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from orchestrator.core.language import values
+from orchestrator.core.language.budget import Budget
 from orchestrator.core.language.formula import SIGNS, formula_of
 from orchestrator.core.language.functions import FUNCTIONS
 from orchestrator.core.language.parts import Mention, Part, Refused, Term, Window
@@ -51,8 +52,9 @@ class Compiler:
         self.facts: list[tuple[str, Part]] = []
         self.mentions: list[Mention] = []
         self._depth = 0
-        self._parts = 0
+        self.parts = 0
         self._compiled: dict[int, tuple[Part, tuple[tuple[str, Part], ...]]] = {}
+        self.budget = Budget()
         self.items_of: dict[int, tuple[Run, Record, Run]] = {}
 
     def refuse(self, node: ast.AST, text: str) -> Refused:
@@ -61,10 +63,10 @@ class Compiler:
 
     def compile(self, node: ast.expr) -> Part:
         """The part, or ``Refused`` after noting why."""
-        self._parts += 1
+        self.parts += 1
         self._depth += 1
         try:
-            if self._depth > DEEPEST or self._parts > MOST_PARTS:
+            if self._depth > DEEPEST or self.parts > MOST_PARTS:
                 raise self.refuse(node, "too deep or too long; split it into several rules")
             first_fact = len(self.facts)
             method = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -138,7 +140,7 @@ class Compiler:
             raise self.refuse(node, f"'{node.attr}': {owner.type} has no facts of its own")
         found = record.attributes.get(node.attr)
         if found is None:
-            column = self.parsed.columns[node.end_col_offset or 0] - len(node.attr)
+            column = self.parsed.column_of_attribute(node)
             hint = did_you_mean(node.attr, record.attributes)
             self.problems.append(Problem(column, f"{record.name} has no '{node.attr}'{hint}"))
             raise Refused
@@ -214,14 +216,14 @@ class Compiler:
         if any(isinstance(sign, ast.In | ast.NotIn) for sign in node.ops):
             return self._membership(node)
         parts = self.compile_all(operands)
-        runs: list[Run] = []
+        rest = []
         for index, sign in enumerate(node.ops):
             operate = SIGNS.get(type(sign))
             if operate is None:
                 raise self.refuse(node, "write '==' or '!='")
             self._comparable(operands[index : index + 2], parts[index : index + 2], sign)
-            runs.append(values.binary(parts[index].run, parts[index + 1].run, operate))
-        return Part(BOOL, runs[0] if len(runs) == 1 else values.junction(runs, False))
+            rest.append((operate, parts[index + 1].run))
+        return Part(BOOL, values.chain(parts[0].run, rest))
 
     def _comparable(self, nodes: list[ast.expr], parts: list[Part], sign: ast.cmpop) -> None:
         (first, second), (left, right) = nodes, parts

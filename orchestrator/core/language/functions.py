@@ -66,8 +66,8 @@ def _list(compiler: Compiler, node: ast.expr) -> tuple[Part, Record]:
 
 
 def _comprehension(
-    compiler: Compiler, node: ast.GeneratorExp, body: ast.expr | None
-) -> tuple[Run, Record, Run, Run]:
+    compiler: Compiler, call: ast.Call, node: ast.GeneratorExp, body: ast.expr | None
+) -> tuple[values.Listed, Record, Run, Run]:
     """The list, what it holds, which items are chosen, and what is asked of each."""
     loop = node.generators[0]
     nested = len(node.generators) > 1 or compiler.item
@@ -79,6 +79,7 @@ def _comprehension(
     if name in compiler.schema.roots or name in FUNCTIONS or set(name) == {"_"}:
         raise compiler.refuse(loop.target, f"'{name}' has a meaning already; take another name")
     part, record = _list(compiler, loop.iter)
+    before = compiler.parts
     compiler.item = (name, record)
     try:
         conditions = compiler.compile_all([*loop.ifs, *([body] if body else [])])
@@ -88,7 +89,11 @@ def _comprehension(
         compiler.expect(child, condition, Kind.BOOL)
     runs = [condition.run for condition in conditions]
     asked = runs.pop() if body else values.constant(True)
-    return part.run, record, values.junction(runs, False), asked
+    parsed, parts = compiler.parsed, 0 if record.few else compiler.parts - before
+    compiler.budget.parts += parts
+    text, whole = parsed.segment(loop.iter), parsed.exactly(call)
+    listed = values.Listed(part.run, text, whole, parts, compiler.budget)
+    return listed, record, values.junction(runs, False), asked
 
 
 def _quantifier(decides: bool) -> Callable[[Compiler, ast.Call], Part]:
@@ -97,9 +102,9 @@ def _quantifier(decides: bool) -> Callable[[Compiler, ast.Call], Part]:
         if not isinstance(argument, ast.GeneratorExp):
             usage = FUNCTIONS["any" if decides else "all"].usage
             raise compiler.refuse(argument, f"write {usage}")
-        items, record, chosen, body = _comprehension(compiler, argument, argument.elt)
-        compiler.items_of[id(call)] = (items, record, body)
-        return Part(BOOL, values.quantifier(items, chosen, body, decides))
+        listed, record, chosen, body = _comprehension(compiler, call, argument, argument.elt)
+        compiler.items_of[id(call)] = (listed.items, record, body)
+        return Part(BOOL, listed.ask(values.quantifier(chosen, body, decides)))
 
     return compile_quantifier
 
@@ -107,13 +112,13 @@ def _quantifier(decides: bool) -> Callable[[Compiler, ast.Call], Part]:
 def _count(compiler: Compiler, call: ast.Call) -> Part:
     argument = call.args[0]
     if not isinstance(argument, ast.GeneratorExp):
-        return Part(NUMBER, values.count(_list(compiler, argument)[0].run, values.constant(True)))
+        return Part(NUMBER, values.size(_list(compiler, argument)[0].run))
     loop = argument.generators[0]
     same = isinstance(argument.elt, ast.Name) and isinstance(loop.target, ast.Name)
     if not same or argument.elt.id != loop.target.id:  # type: ignore[attr-defined]
         raise compiler.refuse(argument.elt, "write count(x for x in LIST if CONDITION)")
-    items, _, chosen, _ = _comprehension(compiler, argument, None)
-    return Part(NUMBER, values.count(items, chosen))
+    listed, _, chosen, _ = _comprehension(compiler, call, argument, None)
+    return Part(NUMBER, listed.ask(values.count(chosen)))
 
 
 # --- counters over a window ----------------------------------------------------------------------

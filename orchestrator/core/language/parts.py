@@ -64,6 +64,7 @@ class Condition:
     terms: tuple[Term, ...]
     formula: Formula | None = None  # of one that is true or false
     mentions: tuple[Mention, ...] = ()
+    long: bool = False  # it looks through lists that may be long
 
     def __call__(self, look: Look) -> Any:
         return self.run(look)

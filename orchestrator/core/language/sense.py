@@ -63,13 +63,14 @@ class Formula:
         values = {text: subject.values() for text, subject in self.subjects.items()}
         if prod(len(some) for some in values.values()) > MOST_TRIES:
             return Sense.EITHER
-        seen = {
+        tries = (
             self.holds(dict(zip(values, chosen, strict=True)))
             for chosen in itertools.product(*values.values())
-        }
-        if len(seen) > 1:
+        )
+        first = next(tries)
+        if any(one is not first for one in tries):
             return Sense.EITHER
-        return Sense.ALWAYS if True in seen else Sense.NEVER
+        return Sense.ALWAYS if first else Sense.NEVER
 
     def together_with(self, other: Formula) -> Formula:
         """True when both are."""

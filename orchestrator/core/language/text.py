@@ -47,10 +47,20 @@ class Parsed:
     def column(self, node: ast.AST) -> int:
         return self.columns[getattr(node, "col_offset", 0)]
 
-    def segment(self, node: ast.expr) -> str:
-        """The author's own words for this part."""
+    def column_of_attribute(self, node: ast.Attribute) -> int:
+        """Of the word after the dot. Python may have put other letters into ``node.attr``."""
         end = self.columns[node.end_col_offset or node.col_offset]
-        return " ".join(self.text[self.column(node) : end].split())
+        after = self.text.rindex(".", 0, end) + 1
+        return end - len(self.text[after:end].lstrip())
+
+    def exactly(self, node: ast.expr) -> str:
+        """What the author wrote for this part, to the letter."""
+        end = self.columns[node.end_col_offset or node.col_offset]
+        return self.text[self.column(node) : end]
+
+    def segment(self, node: ast.expr) -> str:
+        """The author's own words for this part, with single spaces."""
+        return " ".join(self.exactly(node).split())
 
 
 def parse_expression(text: str, problems: list[Problem]) -> Parsed | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from orchestrator.core.language.durations import say_duration
 from orchestrator.core.language.parts import Condition, Term
-from orchestrator.core.language.types import Kind, Look, Type
+from orchestrator.core.language.types import Kind, Look, Run, Type
 
 MOST_ITEMS: Final = 5
 TRUTH: Final = {True: "true", False: "false", None: "unknown"}
@@ -35,9 +35,16 @@ def say_facts(condition: Condition, look: Look) -> str:
 
 
 def _say_term(term: Term, look: Look) -> str:
-    details = ", ".join(_facts(term, look))
-    truth = TRUTH[term.run(look)]
-    return f"{term.text} is {truth}" + (f" ({details})" if details else "")
+    value, gave_up = run_and_tell(term.run, look)
+    details = gave_up or ", ".join(_facts(term, look))
+    return f"{term.text} is {TRUTH[value]}" + (f" ({details})" if details else "")
+
+
+def run_and_tell(run: Run, look: Look) -> tuple[Any, str]:
+    """The value, and why it is unknown when there was too much to look through; else empty."""
+    look.gave_up = ""
+    value = run(look)
+    return value, look.gave_up if value is None else ""
 
 
 def _facts(term: Term, look: Look) -> list[str]:

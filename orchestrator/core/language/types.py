@@ -52,6 +52,8 @@ class Look:
     increases: Mapping[WindowKey, float | None] = field(default_factory=dict)
     item: Any = None  # of the comprehension that is being run
     cache: dict[tuple[int, str], Any] = field(default_factory=dict)
+    steps: int = 0  # parts of expressions that were asked of items
+    gave_up: str = ""  # why a list was not looked through
 
 
 Run: TypeAlias = Callable[[Look], Any]
@@ -76,6 +78,7 @@ class Record:
     doc: str
     attributes: Mapping[str, Attribute]
     label: str = "name"  # the attribute that names one of a list, in traces
+    few: bool = False  # a list has no more of them than the configuration names
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
+from orchestrator.core.language.budget import Budget
 from orchestrator.core.language.types import Look, Run
+
+_NO_OBJECT: Final = 0  # in the place of an object's id
 
 
 def constant(value: Any) -> Run:
@@ -71,6 +75,23 @@ def unary_minus(part: Run) -> Run:
     return run
 
 
+def chain(first: Run, rest: Sequence[tuple[Callable[[Any, Any], bool], Run]]) -> Run:
+    """``a < b < c``. Each is worked out once: else chains within chains would take for ever."""
+
+    def run(look: Look) -> bool | None:
+        left, unknown = first(look), False
+        for operate, part in rest:
+            right = part(look)
+            if left is None or right is None:
+                unknown = True
+            elif not operate(left, right):
+                return False
+            left = right
+        return None if unknown else True
+
+    return run
+
+
 def membership(part: Run, words: frozenset[Any], wanted: bool) -> Run:
     def run(look: Look) -> bool | None:
         value = part(look)
@@ -79,13 +100,39 @@ def membership(part: Run, words: frozenset[Any], wanted: bool) -> Run:
     return run
 
 
-def quantifier(items: Run, chosen: Run, body: Run, decides: bool) -> Run:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list that is asked something: ``all(t.registered for t in active.trunks)``."""
+
+    items: Run
+    text: str  # the list in the author's words
+    whole: str  # all of it, to the letter
+    parts: int  # how many are asked of each item; 0: not worth counting
+    budget: Budget
+
+    def ask(self, ask: Callable[[Sequence[Any], Look], Any]) -> Run:
+        """Asked once a look, however many rules do so in the same words; within the budget."""
+        items, parts, key = self.items, self.parts, (_NO_OBJECT, self.whole)
+
+        def run(look: Look) -> Any:
+            sequence = items(look)
+            if sequence is None:
+                return None
+            if why := self.budget.exceeded(len(sequence), self.text):
+                look.gave_up = why
+                return None
+            if key not in look.cache:
+                look.steps += len(sequence) * parts
+                look.cache[key] = ask(sequence, look)
+            return look.cache[key]
+
+        return run
+
+
+def quantifier(chosen: Run, body: Run, decides: bool) -> Callable[[Sequence[Any], Look], Any]:
     """``any`` (decides = true) and ``all`` (decides = false) over the chosen items."""
 
-    def run(look: Look) -> Any:
-        sequence = items(look)
-        if sequence is None:
-            return None
+    def ask(sequence: Sequence[Any], look: Look) -> Any:
         unknown = False
         for look.item in sequence:
             taken = chosen(look)
@@ -97,14 +144,21 @@ def quantifier(items: Run, chosen: Run, body: Run, decides: bool) -> Run:
             unknown = unknown or value is None or (value is decides)
         return None if unknown else not decides
 
+    return ask
+
+
+def size(items: Run) -> Run:
+    def run(look: Look) -> float | None:
+        sequence = items(look)
+        return None if sequence is None else float(len(sequence))
+
     return run
 
 
-def count(items: Run, chosen: Run) -> Run:
-    def run(look: Look) -> float | None:
-        sequence = items(look)
-        if sequence is None:
-            return None
+def count(chosen: Run) -> Callable[[Sequence[Any], Look], float | None]:
+    """How many items are chosen."""
+
+    def ask(sequence: Sequence[Any], look: Look) -> float | None:
         total = 0
         for look.item in sequence:
             taken = chosen(look)
@@ -113,4 +167,4 @@ def count(items: Run, chosen: Run) -> Run:
             total += taken
         return float(total)
 
-    return run
+    return ask

@@ -9,7 +9,7 @@ from orchestrator.core.conditions import compile_value
 from orchestrator.core.facts.schema import ROOTS, make_schema
 from orchestrator.core.language.durations import say_duration
 from orchestrator.core.language.parts import Condition
-from orchestrator.core.language.trace import explain_terms, say_facts, say_value
+from orchestrator.core.language.trace import explain_terms, run_and_tell, say_facts, say_value
 from orchestrator.core.language.types import Kind, Look, Problem
 from orchestrator.core.rulebook.windows import sample
 from orchestrator.core.rules import RuleSet, windows_of
@@ -36,12 +36,12 @@ def try_expression(text: str, rules: RuleSet, state: Pair, policy: Policy, now: 
         return Tried(problems=[Problem(0, says)])
     look = Look(state, policy, now)
     look.increases = sample(rules.windows, windows_of(state.rules), look)[1]
-    value = condition.run(look)
+    value, gave_up = run_and_tell(condition.run, look)
     lines = [f"{condition.text} is {say_value(value, condition.type)}"]
     if condition.type.kind is Kind.BOOL:
         lines += [f"  {term}" for term in explain_terms(condition, look) if term != lines[0]]
-    elif facts := say_facts(condition, look):
-        lines.append(f"  {facts}")
+    elif said := gave_up or say_facts(condition, look):
+        lines.append(f"  {said}")
     if value is None:
         lines += [f"  {why}" for why in _why_unknown(condition, rules, look)]
     return Tried(lines)
