@@ -3,11 +3,14 @@
 Only rules whose facts may have changed, or whose timers are due, are looked at. Facts that change
 with every call or with time itself are looked at a few times a second (``PACE_S``); a verdict at
 once. What rules remember is a persistent map, kept through restarts by ``to_json``.
+
+Rules that look through long lists take turns when all of them would take too long for one look
+(``STEPS_A_LOOK``): the others never wait for them, and neither does the rest of the core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -27,6 +30,9 @@ from orchestrator.core.state import Pair, Policy, RuleMemory
 __all__ = ["Ask", "Request", "Rule", "RuleSet", "evaluate", "states_of"]
 
 PACE_S: Final = 0.5
+# About 40 ms (language/budget.py): lists fill a tenth of a core and hold up no failover. The rule
+# that goes beyond it is still finished.
+STEPS_A_LOOK: Final = 300_000
 NEVER: Final = float("inf")
 _States = Map[str, RuleState]
 _Windows = Map[WindowKey, Samples]
@@ -72,8 +78,21 @@ class RuleSet:
         )
 
     @cached_property
-    def all_names(self) -> frozenset[str]:
-        return frozenset(rule.name for rule in self.rules)
+    def by_name(self) -> dict[str, Rule]:
+        return {rule.name: rule for rule in self.rules}
+
+    @cached_property
+    def by_key(self) -> dict[str, Rule]:
+        return {rule.key: rule for rule in self.rules}
+
+    @cached_property
+    def slow(self) -> frozenset[str]:
+        """Rules that look through long lists, and those that one of them inhibits."""
+        found: set[str] = set()
+        for rule in self.rules:
+            if any(c.long for c in rule.conditions()) or found.intersection(rule.inhibited_by):
+                found.add(rule.name)
+        return frozenset(found)
 
 
 def in_order(rules: Iterable[Rule]) -> tuple[Rule, ...]:
@@ -100,6 +119,8 @@ class _Glance:
     values: tuple[object, ...]
     paced_at: float
     due: float
+    waiting: frozenset[str]  # slow rules whose turn did not come yet
+    turn: int  # the place in the rules where the next paced look goes on with slow ones
 
 
 @dataclass(slots=True)
@@ -111,13 +132,29 @@ class _Evaluation:
     requests: list[Request] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
 
-    def run(self, woken: frozenset[str]) -> None:
-        """Step the woken rules, and those that a rule which began or ceased to fire inhibits."""
-        for rule in self.ruleset.rules:
+    def run(self, woken: frozenset[str], turn: int) -> int:
+        """Step the woken rules, and those that a rule which began or ceased to fire inhibits.
+
+        Slow ones before ``turn``, and those after there was enough of them, are left waiting;
+        returns whose turn it is next.
+        """
+        next_turn: int | None = None
+        for place, rule in enumerate(self.ruleset.rules):
             inhibitors = self.changed.intersection(rule.inhibited_by)
-            if rule.name in woken or inhibitors:
+            if rule.name not in woken and not inhibitors:
+                continue
+            if rule.name not in self.ruleset.slow:
                 self._step(rule)
+            elif place < turn:
+                self.waiting.add(rule.name)
+            elif self.look.steps >= STEPS_A_LOOK:
+                self.waiting.add(rule.name)
+                next_turn = place if next_turn is None else next_turn
+            else:
+                self._step(rule)
+        return next_turn or 0
 
     def _step(self, rule: Rule) -> None:
         look, before = self.look, self.states.get(rule.key, IDLE)
@@ -138,7 +175,7 @@ class _Evaluation:
 
     def _inhibitor(self, rule: Rule) -> str:
         for name in rule.inhibited_by:
-            other = next((r for r in self.ruleset.rules if r.name == name), None)
+            other = self.ruleset.by_name.get(name)
             if other and self.states.get(other.key, IDLE).phase is RulePhase.FIRING:
                 return name
         return ""
@@ -161,20 +198,32 @@ def evaluate(
     windows: _Windows = memory.get("windows", Map())  # type: ignore[assignment]
     kept, look.increases = sample(ruleset.windows, windows, look)
     evaluation = _Evaluation(ruleset, look, states_of(memory), kept)
-    evaluation.run(woken)
+    waiting, turn = (glance.waiting, glance.turn) if glance else (frozenset[str](), 0)
+    if paced:
+        turn = evaluation.run(woken | waiting, turn)
+        waiting = frozenset(evaluation.waiting)
+    else:
+        evaluation.run(woken, 0)
+        waiting |= evaluation.waiting
     next_due = _next_due(ruleset, evaluation.states)
     paced_at = now if paced or glance is None else glance.paced_at
     memory = _set(memory, "states", evaluation.states)
     memory = _set(memory, "windows", kept)
     if evaluation.traces:
         memory = memory.set("traces", tuple(evaluation.traces))
-    memory = memory.set("glance", _Glance(ruleset, values, paced_at, next_due))
+    memory = memory.set("glance", _Glance(ruleset, values, paced_at, next_due, waiting, turn))
     return memory, tuple(evaluation.requests)
 
 
 def states_of(memory: RuleMemory) -> _States:
     """The rules' timers by ``Rule.key``; rules at rest are left out."""
     return memory.get("states", Map())  # type: ignore[return-value]
+
+
+def waiting_of(memory: RuleMemory) -> frozenset[str]:
+    """Rules that look through long lists and whose turn has not come yet."""
+    glance = memory.get("glance")
+    return glance.waiting if isinstance(glance, _Glance) else frozenset()
 
 
 def windows_of(memory: RuleMemory) -> _Windows:
@@ -213,23 +262,24 @@ def _woken(
     now: float,
 ) -> frozenset[str]:
     if glance is None:
-        return ruleset.all_names
+        return frozenset(ruleset.by_name)
     woken = set(ruleset.clocked) if paced else set()
     for (_, _, readers), old, new in zip(ruleset.sources, glance.values, values, strict=True):
         if old is not new:
             woken |= readers
     if now >= glance.due:
-        states = states_of(memory)
-        woken |= {
-            rule.name
-            for rule in ruleset.rules
-            if (at := due(rule, states.get(rule.key, IDLE))) is not None and now >= at
-        }
+        times = _due_times(ruleset, states_of(memory))
+        woken |= {name for name, at in times if now >= at}
     return frozenset(woken)
 
 
 def _next_due(ruleset: RuleSet, states: _States) -> float:
-    if not states:
-        return NEVER
-    times = (due(rule, states.get(rule.key, IDLE)) for rule in ruleset.rules)
-    return min((time for time in times if time is not None), default=NEVER)
+    return min((at for _, at in _due_times(ruleset, states)), default=NEVER)
+
+
+def _due_times(ruleset: RuleSet, states: _States) -> Iterator[tuple[str, float]]:
+    """Rules that must be looked at again, and when; one at rest never must."""
+    for key, state in states.items():
+        rule = ruleset.by_key[key]
+        if (at := due(rule, state)) is not None:
+            yield rule.name, at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.core.language.budget import MOST_STEPS
 from orchestrator.core.language.durations import say_duration
 from orchestrator.core.language.suggest import did_you_mean
 from orchestrator.core.language.trace import TRUTH, explain_terms
@@ -11,7 +12,7 @@ from orchestrator.core.language.types import Look
 from orchestrator.core.rulebook.timers import due
 from orchestrator.core.rulebook.types import IDLE, OnUnknown, Rule, RulePhase, RuleState
 from orchestrator.core.rulebook.windows import sample
-from orchestrator.core.rules import RuleSet, states_of, windows_of
+from orchestrator.core.rules import RuleSet, states_of, waiting_of, windows_of
 from orchestrator.core.state import Pair, Policy
 
 _OBSERVES = " It only says what it would ask for (mode: observe)."
@@ -20,6 +21,15 @@ _UNKNOWN = {
     OnUnknown.FIRE: "unknown counts as true in this rule",
     OnUnknown.CLEAR: "unknown counts as false in this rule",
 }
+
+_ENOUGH = (
+    "  its terms are left out: looking through so many lists would hold everything up; ask for this"
+    " rule alone: asterisk-orchestrator explain {name}"
+)
+_WAITS = (
+    "  it waits for its turn: the rules together look through more than fits in one look, so each"
+    " is looked at less often; ask fewer lists, or ask them in the same words"
+)
 
 
 def explain(
@@ -32,12 +42,20 @@ def explain(
     if not rules:
         known = [rule.name for rule in ruleset.rules]
         return [f"There is no rule '{name}'{did_you_mean(name or '', known)}"]
-    states = states_of(state.rules)
-    return [line for r in rules for line in _explain(r, states.get(r.key, IDLE), look)]
+    states, waiting = states_of(state.rules), waiting_of(state.rules)
+    lines: list[str] = []
+    for rule in rules:
+        enough = rule.name in ruleset.slow and look.steps >= MOST_STEPS
+        lines += _explain(rule, states.get(rule.key, IDLE), look, enough)
+        lines += [_WAITS] if rule.name in waiting else []
+    return lines
 
 
-def _explain(rule: Rule, state: RuleState, look: Look) -> Iterator[str]:
+def _explain(rule: Rule, state: RuleState, look: Look, enough: bool) -> Iterator[str]:
     yield f"{rule.name}: {_phase(rule, state, look)}{_OBSERVES if rule.observe else ''}"
+    if enough:
+        yield _ENOUGH.format(name=rule.name)
+        return
     value = rule.when.run(look)
     yield f"  when: {rule.when.text} is {TRUTH[value]}"
     yield from (f"    {line}" for line in explain_terms(rule.when, look))
