@@ -48,7 +48,7 @@ def stream(count: int) -> Iterator[bytes]:
         yield re.sub(rb"(nodea-1795\d+)\.", rb"\1%05d." % number, whole)
 
 
-def contact_list(action_id: bytes) -> bytes:
+def contact_list(action_id: bytes, contacts: int) -> bytes:
     head = b"Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n" % action_id
     item = (
         b"Event: ContactList\r\nActionID: %s\r\nObjectType: contact\r\nObjectName: %d;@%032d\r\n"
@@ -58,7 +58,7 @@ def contact_list(action_id: bytes) -> bytes:
         b"UserAgent: sipp-phone\r\nExpirationTime: 1795361958\r\nOutboundProxy: \r\n"
         b"Status: Reachable\r\nRoundtripUsec: 441\r\n\r\n"
     )
-    items = b"".join(item % (action_id, n, n, n, n, n) for n in range(10_000, 10_000 + CONTACTS))
+    items = b"".join(item % (action_id, n, n, n, n, n) for n in range(10_000, 10_000 + contacts))
     return head + items + list_end(action_id)
 
 
@@ -82,7 +82,7 @@ async def _serve(pipe: Connection, data: list[bytes]) -> None:
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(BANNER)
-        answering = asyncio.create_task(_answer(reader, writer))
+        answering = asyncio.create_task(answer(reader, writer, CONTACTS))
         await go.wait()
         go.clear()
         for block in data:
@@ -95,12 +95,13 @@ async def _serve(pipe: Connection, data: list[bytes]) -> None:
     await server.serve_forever()
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, contacts: int) -> None:
+    """What a manager answers whose node has so many contacts and nothing else."""
     while action := await reader.readuntil(b"\r\n\r\n"):
         headers = dict(line.split(b": ", 1) for line in action.split(b"\r\n") if b": " in line)
         name, action_id = headers[b"Action"], headers[b"ActionID"]
         if name == b"PJSIPShowContacts":
-            writer.write(contact_list(action_id))
+            writer.write(contact_list(action_id, contacts))
         elif name in (b"CoreShowChannels", b"DeviceStateList", b"QueueStatus") or b"Show" in name:
             head = b"Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n" % action_id
             writer.write(head + list_end(action_id))
