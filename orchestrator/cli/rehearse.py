@@ -11,10 +11,12 @@ import typer
 from orchestrator.cli.codes import Exit
 from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain, complain_all
 from orchestrator.cli.rules import Files
+from orchestrator.cli.words import duration
 
 if TYPE_CHECKING:
     from orchestrator.core.rules import RuleSet
     from orchestrator.core.state import Policy
+    from orchestrator.rehearsal.replay import Course
 
 
 def test(
@@ -80,46 +82,67 @@ def _test_files(files: list[str], config: Path) -> list[Path]:
 
 
 Sources = Annotated[
-    list[str],
-    typer.Argument(metavar="[NODE=]CAPTURE...", help="Captures of AMI, one for each node."),
+    list[str] | None,
+    typer.Argument(
+        metavar="[RECORD | [NODE=]CAPTURE...]",
+        help="The service's record.sqlite, or captures of AMI, one for each node; default: the "
+        "record of the configuration's service.",
+    ),
 ]
 
 
 def replay(
-    sources: Sources,
+    sources: Sources = None,
     config: Config = DEFAULT_CONFIG,
     rules: Annotated[
         list[str] | None, typer.Option("--rules", help="Rule files; default: the configuration's.")
     ] = None,
+    last: Annotated[
+        float | None,
+        typer.Option("--last", parser=duration, metavar="DURATION", help="Of a record, as 24h."),
+    ] = None,
 ) -> None:
     """Play the rules over what really happened; print what they would have asked for."""
     from orchestrator.core.language.durations import say_duration
-    from orchestrator.errors import ConfigError
-    from orchestrator.rehearsal.capture import read_capture
-    from orchestrator.rehearsal.replay import answering, of_captures, replay, summary
-    from orchestrator.rehearsal.world import World
+    from orchestrator.errors import ConfigError, JournalError
+    from orchestrator.rehearsal.replay import beside, replay, summary
 
     try:
         policy, ruleset = _site(config, rules or [])
-        names = [node.name for node in policy.nodes]
-        heard = {}
-        for source in sources:
-            node, sign, path = source.rpartition("=")
-            name = node if sign else next(n for n in names if n not in heard)
-            heard[name] = read_capture(Path(path), name)
+        course = _course(sources or [], config, policy, last)
+        began = course.world.now
+        would = list(replay(ruleset, course.world, course.happenings, course.until))
     except ConfigError as error:
         complain_all(error.problems)
         raise typer.Exit(Exit.FAILED) from error
-    world = World(policy, min(one[0].at for one in heard.values()), well=False)
-    world.make_active(next(iter(heard)))
-    for name in heard:
-        answering(world, name)
-    began = world.now
-    would = list(replay(ruleset, world, of_captures(list(heard.values()))))
-    for line in would:
-        print(f"{stamp(line.at, policy)}  would  {line.text}")
-    print(f"{say_duration(world.now - began)} replayed, {len(ruleset.rules)} rules.")
-    print("\n".join(summary(ruleset, would, world.now - began)))
+    except JournalError as error:
+        complain(str(error))
+        raise typer.Exit(Exit.FAILED) from error
+    would = [line for line in would if line.at >= course.since]
+    for line in beside(would, course.done):
+        print(f"{stamp(line.at, policy)}  {'was done' if line.done else 'would   '}  {line.text}")
+    took = say_duration(course.world.now - max(began, course.since))
+    print(f"{took} replayed, {len(ruleset.rules)} rules.")
+    print("\n".join(summary(ruleset, would)))
+
+
+def _course(sources: list[str], config: Path, policy: Policy, last: float | None) -> Course:
+    """What happened, by the record or by captures."""
+    from orchestrator.config import load
+    from orchestrator.rehearsal.recorded import by_record, is_record
+    from orchestrator.rehearsal.replay import by_captures
+    from orchestrator.runtime.app import RECORD
+
+    if not sources:
+        return by_record(load(config).state_dir / RECORD, policy, last)
+    if len(sources) == 1 and is_record(Path(sources[0])):
+        return by_record(Path(sources[0]), policy, last)
+    names = [node.name for node in policy.nodes]
+    files: dict[str, Path] = {}
+    for source in sources:
+        node, sign, path = source.rpartition("=")
+        files[node if sign else next(n for n in names if n not in files)] = Path(path)
+    return by_captures(files, policy)
 
 
 def stamp(at: float, policy: Policy) -> str:

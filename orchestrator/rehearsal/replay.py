@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from orchestrator.core.observe import observe_all
 from orchestrator.core.rulebook.types import Request
 from orchestrator.core.rules import RuleSet
-from orchestrator.core.state import Node
+from orchestrator.core.state import Node, Policy
 from orchestrator.core.words import Verdict
-from orchestrator.rehearsal.capture import Heard
+from orchestrator.rehearsal.capture import Heard, read_capture
 from orchestrator.rehearsal.play import Play
 from orchestrator.rehearsal.world import World
 
@@ -34,6 +35,17 @@ class Line:
     at: float
     text: str
     done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A world at its begin, what happens in it, and what was really done."""
+
+    world: World
+    happenings: Iterable[Happening]
+    done: Sequence[Line] = ()
+    since: float = 0.0  # lines before are not told
+    until: float | None = None  # it went on until then without a change
 
 
 def replay(
@@ -71,10 +83,15 @@ def beside(would: Iterable[Line], done: Sequence[Line]) -> list[Line]:
     return sorted([*would, *done], key=lambda line: (line.at, line.done))
 
 
-def of_captures(heard: Sequence[Sequence[Heard]]) -> list[Happening]:
-    """What the nodes said, in the order of time."""
-    every = sorted((one for node in heard for one in node), key=lambda one: one.at)
-    return [Happening(one.at, _hearing(one)) for one in every]
+def by_captures(files: Mapping[str, Path], policy: Policy) -> Course:
+    """Captures by node; the first is of the active one. ``ConfigError``: no such capture."""
+    heard = {node: read_capture(path, node) for node, path in files.items()}
+    world = World(policy, min(one[0].at for one in heard.values()), well=False)
+    world.make_active(next(iter(heard)))
+    for node in heard:
+        answering(world, node)
+    every = sorted((one for node in heard.values() for one in node), key=lambda one: one.at)
+    return Course(world, [Happening(one.at, _hearing(one)) for one in every])
 
 
 def _hearing(heard: Heard) -> Callable[[World], None]:
@@ -101,7 +118,7 @@ def answering(world: World, node: str) -> None:
     world.regain(node)
 
 
-def summary(rules: RuleSet, would: Sequence[Line], seconds: float) -> list[str]:
+def summary(rules: RuleSet, would: Sequence[Line]) -> list[str]:
     """How often each rule would have asked."""
     counts = Counter(line.text.partition(":")[0] for line in would)
     silent = [rule.name for rule in rules.rules if not counts[rule.name]]

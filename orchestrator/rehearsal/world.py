@@ -7,7 +7,7 @@ whose picture grew stale: what rules would read from it is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -127,6 +127,15 @@ class World:
             value = Since(self.now - value)
         self.state = replace(self.state, stated=self.state.stated.set((owner, attribute), value))
 
+    def begin(self, node: str, attribute: str, at: float | None) -> None:
+        """A duration that goes on with the clock since then (epoch seconds). None: unknown."""
+        value = None if at is None else Since(at)
+        self.state = replace(self.state, stated=self.state.stated.set((node, attribute), value))
+
+    def unlist(self, node: str, parts: Iterable[str]) -> None:
+        """The parts that the node could not be asked for."""
+        self._node(node, missing=frozenset(parts))
+
     def _set_verdict(self, node: str, attribute: str, value: Any) -> None:
         if attribute == "verdict":
             verdict = Verdict(value) if value else Verdict.UNKNOWN
@@ -174,7 +183,7 @@ class World:
 
     def _made_trunks(self, node: str) -> list[items.Trunk]:
         """Where nothing is stated of the other node, it reaches the same trunks, unregistered."""
-        others = next(iter(self._trunks.values()))
+        others = next(iter(self._trunks.values()), ())
         spare = [{"name": items.trunk(item, n, 0).name, "registered": False}
                  for n, item in enumerate(others)]  # fmt: skip
         listed = self._trunks.get(node, spare)

@@ -69,6 +69,11 @@ class RecordReader:
             )
         return begin
 
+    def end(self) -> float:
+        """When something was last recorded."""
+        ends = [self._one(f"SELECT max(at) FROM {table}") for table in ("fact", "told")]
+        return max(end for end in ends if end is not None)
+
     def moments(self, begin: float, until: float | None) -> Iterator[tuple[float, Changes]]:
         """What changed, time by time. A ``WHOLE`` path: all that was known before is void."""
         rows = self._rows(
