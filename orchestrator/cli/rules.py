@@ -85,6 +85,15 @@ def try_(
 
 
 @app.command()
+def reference() -> None:
+    """Every fact and function of conditions, as a page in Markdown."""
+    from orchestrator.core.facts.schema import make_schema  # heavy: only here
+    from orchestrator.core.language.reference import reference as page
+
+    print(page(make_schema()), end="")
+
+
+@app.command()
 def schema(
     tests: Annotated[bool, typer.Option("--tests", help="Of test files instead.")] = False,
 ) -> None:
