@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -35,6 +35,18 @@ def service(config: Path) -> Iterator[Client]:
         raise typer.Exit(Exit.NOT_RUNNING) from error
     except (BrokenPipeError, KeyboardInterrupt):
         raise typer.Exit(130) from None
+
+
+def ask(client: Client, do: str, key: str, **arguments: object) -> dict[str, Any]:
+    """An answer that has this key; a service that does not know the request is too old."""
+    answer = client.ask(do, **arguments)
+    if key not in answer:
+        complain(
+            f"The running service cannot tell ({answer.get('says', 'no reason given')}) It is"
+            " older than this command: restart it, which moves nothing."
+        )
+        raise typer.Exit(Exit.REFUSED)
+    return answer
 
 
 def complain_all(problems: list[str]) -> None:

@@ -131,18 +131,35 @@ def _course(sources: list[str], config: Path, policy: Policy, last: float | None
     from orchestrator.config import load
     from orchestrator.rehearsal.recorded import by_record, is_record
     from orchestrator.rehearsal.replay import by_captures
-    from orchestrator.runtime.app import RECORD
+    from orchestrator.runtime.record_file import NAME
 
     if not sources:
-        return by_record(load(config).state_dir / RECORD, policy, last)
+        return by_record(load(config).state_dir / NAME, policy, last)
     if len(sources) == 1 and is_record(Path(sources[0])):
         return by_record(Path(sources[0]), policy, last)
-    names = [node.name for node in policy.nodes]
+    return by_captures(_captures(sources, [node.name for node in policy.nodes]), policy)
+
+
+def _captures(sources: list[str], names: list[str]) -> dict[str, Path]:
+    """The captures by node; one without a node's name is of the next node that has none."""
+    from orchestrator.core.language.suggest import did_you_mean
+    from orchestrator.errors import ConfigError
+
     files: dict[str, Path] = {}
     for source in sources:
-        node, sign, path = source.rpartition("=")
-        files[node if sign else next(n for n in names if n not in files)] = Path(path)
-    return by_captures(files, policy)
+        node, sign, path = source.partition("=")
+        if not sign:
+            node, path = next((name for name in names if name not in files), ""), source
+        if not node or node in files:
+            raise ConfigError(
+                [f"{source}: one capture for each node is expected: {' and '.join(names)}"]
+            )
+        if node not in names:
+            raise ConfigError(
+                [f"{source}: the pair has no node '{node}'{did_you_mean(node, names)}"]
+            )
+        files[node] = Path(path)
+    return files
 
 
 def stamp(at: float, policy: Policy) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.codes import Exit
-from orchestrator.cli.common import DEFAULT_CONFIG, Config, complain, complain_all, service
+from orchestrator.cli.common import DEFAULT_CONFIG, Config, ask, complain, complain_all, service
 
 if TYPE_CHECKING:
     from orchestrator.config import Checked
@@ -65,7 +65,7 @@ def _strangers(checked: Checked, running: Path) -> tuple[list[str], list[str]]:
     from orchestrator.core.facts.names import strangers
 
     with service(running) as client:
-        return strangers(checked.mentions, client.ask("names")["names"])
+        return strangers(checked.mentions, ask(client, "names", "names")["names"])
 
 
 @app.command(name="try")
@@ -75,7 +75,7 @@ def try_(
 ) -> None:
     """Evaluate an expression on the live pair; show the value of each of its terms."""
     with service(config) as client:
-        answer = client.ask("try", expression=expression)
+        answer = ask(client, "try", "problems", expression=expression)
     line = re.sub(r"\s", " ", expression)  # one line, so that the caret stands below its place
     for offset, says in answer["problems"]:
         complain(f"{says}\n    {line}\n    {' ' * offset}^")

@@ -13,6 +13,7 @@ from orchestrator.rehearsal.cases import Case, Moment
 from orchestrator.rehearsal.facts import Fact
 from orchestrator.rehearsal.files import Expected
 from orchestrator.rehearsal.play import Play
+from orchestrator.rehearsal.saying import say
 from orchestrator.rehearsal.world import World, policy_of
 
 ROLES: Final = ("active", "standby")
@@ -172,18 +173,12 @@ class _Run:
                 else "0 s"
             )
             rule = next(r for r in self.play.rules.rules if r.name == request.rule)
-            says = f"{step.at()}: not expected, {since} into this step: {_say(request)}"
+            says = f"{step.at()}: not expected, {since} into this step: {say(request)}"
             yield _with_why(says, self._why(rule))
 
 
 def _is(expected: Expected, request: Request) -> bool:
     return (expected.rule, expected.ask) == (request.rule, request.ask)
-
-
-def _say(request: Request) -> str:
-    text = request.args.get("text") or request.args.get("action") or request.reason
-    observed = " (it only observes)" if request.observed else ""
-    return f"{request.rule} asked for {request.ask}{observed}: {text}"
 
 
 def _with_why(says: str, why: list[str]) -> str:

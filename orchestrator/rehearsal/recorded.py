@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from orchestrator.core.facts.node import NODE
 from orchestrator.core.facts.record import FRESH, GONE, UNLISTED, Changes, begins
 from orchestrator.core.facts.schema import PAIR
 from orchestrator.core.language.types import Record
+from orchestrator.core.rulebook.traces import What
 from orchestrator.core.state import Policy
 from orchestrator.rehearsal.replay import Course, Happening, Line
 from orchestrator.rehearsal.world import World
@@ -19,6 +21,8 @@ from orchestrator.runtime.record_file import WHOLE
 from orchestrator.runtime.recorded import RecordReader
 
 _LISTS: Final[dict[str, Record]] = {"trunks": TRUNK, "contacts": CONTACT, "queues": QUEUE}
+# What a rule did that asked for something, or would have.
+_ACTS: Final = (What.FIRED, What.LIMITED, What.REPEATED, What.CLEARED)
 _SQLITE: Final = b"SQLite format 3\0"
 
 
@@ -33,9 +37,9 @@ def is_record(path: Path) -> bool:
 
 def of_record(reader: RecordReader, begin: float, until: float | None) -> Iterator[Happening]:
     """What changed, time by time."""
-    lists: dict[tuple[str, str], dict[str, Any]] = {}
+    seen = _Seen()
     for at, changes in reader.moments(begin, until):
-        yield Happening(at, _happening(changes, lists))
+        yield Happening(at, _happening(changes, seen))
 
 
 def by_record(path: Path, policy: Policy, last_s: float | None) -> Course:
@@ -50,29 +54,42 @@ def by_record(path: Path, policy: Policy, last_s: float | None) -> Course:
 
 
 def done(reader: RecordReader, since: float, until: float | None) -> list[Line]:
-    """What was told while it really happened."""
-    return [Line(at, text, done=True) for at, text in reader.told(since, until)]
+    """What was told, carried out and fired while it really happened."""
+    said = [(at, text) for at, text in reader.told(since, until)]
+    said += [(one.at, f"{one.what}: {one.says or 'how it ended is not recorded'}")
+             for one in reader.commands(since, until)]  # fmt: skip
+    said += [(trace.at, f"rule {trace.rule}: {trace.says}")
+             for trace in reader.traces(since, until) if trace.what in _ACTS]  # fmt: skip
+    return [Line(at, text, done=True) for at, text in said]
 
 
-def _happening(
-    changes: Changes, lists: dict[tuple[str, str], dict[str, Any]]
-) -> Callable[[World], None]:
+@dataclass(slots=True)
+class _Seen:
+    """Of each node: the items of its lists by key, and the parts it could not be asked for."""
+
+    lists: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    unlisted: dict[str, list[str]] = field(default_factory=dict)
+
+
+def _happening(changes: Changes, seen: _Seen) -> Callable[[World], None]:
     def happen(world: World) -> None:
         touched: set[tuple[str, str]] = set()
         for path, value in changes:
             if path == WHOLE:
-                touched |= lists.keys()
-                lists.clear()
+                touched |= seen.lists.keys()
+                seen.lists.clear()
             elif path == "pair.active":
                 world.make_active(value or "")
             elif path.startswith(f"{PAIR.name}."):
                 _pair_fact(world, path.partition(".")[2], value)
             elif found := _node_of(world, path):
-                touched |= _node_fact(world, *found, value, lists)
+                touched |= _node_fact(world, *found, value, seen)
         for node, name in touched:
             listed = [_lasting(item, _LISTS[name], world.now)
-                      for item in lists.get((node, name), {}).values()]  # fmt: skip
+                      for item in seen.lists.get((node, name), {}).values()]  # fmt: skip
             world.set(node, name, listed)
+        for node, parts in seen.unlisted.items():
+            world.unlist(node, parts)
 
     return happen
 
@@ -94,13 +111,11 @@ def _pair_fact(world: World, name: str, value: Any) -> None:
     world.set(PAIR.name, name, value)
 
 
-def _node_fact(
-    world: World, node: str, rest: str, value: Any, lists: dict[tuple[str, str], dict[str, Any]]
-) -> set[tuple[str, str]]:
+def _node_fact(world: World, node: str, rest: str, value: Any, seen: _Seen) -> set[tuple[str, str]]:
     """Take one change of a node over; returns the list that it belongs to."""
     name, slash, key = rest.partition("/")
     if slash and name in _LISTS:
-        items = lists.setdefault((node, name), {})
+        items = seen.lists.setdefault((node, name), {})
         if value == GONE:
             items.pop(key, None)
         else:
@@ -109,7 +124,7 @@ def _node_fact(
     if name == FRESH:
         (world.regain if value else world.lose)(node)
     elif name == UNLISTED:
-        world.unlist(node, value)
+        seen.unlisted[node] = value
     elif name in NODE.attributes:
         _scalar(world, node, name, value)
     return set()

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.core.observe import observe_all
-from orchestrator.core.rulebook.types import Request
 from orchestrator.core.rules import RuleSet
 from orchestrator.core.state import Node, Policy
 from orchestrator.core.words import Verdict
 from orchestrator.rehearsal.capture import Heard, read_capture
 from orchestrator.rehearsal.play import Play
+from orchestrator.rehearsal.saying import say
 from orchestrator.rehearsal.world import World
 
 MOMENT_S: Final = 0.05  # what happens so close together is one moment
@@ -69,13 +69,6 @@ def _told(play: Play) -> Iterator[Line]:
     for at, request in play.asked:
         yield Line(at, say(request))
     play.asked.clear()
-
-
-def say(request: Request) -> str:
-    """``trunks-down: switchover: pbx-a has no trunk left``."""
-    text = request.args.get("text") or request.args.get("action") or request.reason
-    observes = " (only observes)" if request.observed else ""
-    return f"{request.rule}: {request.ask}{observes}: {text}"
 
 
 def beside(would: Iterable[Line], done: Sequence[Line]) -> list[Line]:

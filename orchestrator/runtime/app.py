@@ -23,6 +23,7 @@ from orchestrator.core.rulebook.explain import explain
 from orchestrator.core.rulebook.trying import Tried, try_expression
 from orchestrator.core.state import Pair
 from orchestrator.errors import ConfigError, JournalError, OrchestratorError
+from orchestrator.runtime import record_file
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.control import ControlServer
 from orchestrator.runtime.desk import Desk
@@ -38,7 +39,6 @@ from orchestrator.runtime.wiring import wire
 log = logging.getLogger(__name__)
 
 JOURNAL = "journal.sqlite"
-RECORD = "record.sqlite"  # read by rules replay, never by the service
 # The pair's own stay as they are.
 DRY_RUN_FILES = ("dry-run.sqlite", "dry-run-record.sqlite")
 RESTART_PAUSE_S = 1.0
@@ -99,7 +99,7 @@ class Service:
         self._dry_run = dry_run
         policy = replace(settings.policy(), dry_run=dry_run)
         engine = Engine(policy, load_settings_rules(settings))
-        files = DRY_RUN_FILES if dry_run else (JOURNAL, RECORD)
+        files = DRY_RUN_FILES if dry_run else (JOURNAL, record_file.NAME)
         self._journal = Journal(settings.state_dir / files[0])
         self._loop = Loop(
             engine,

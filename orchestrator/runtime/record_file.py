@@ -16,6 +16,7 @@ from typing import Any, Final
 from orchestrator.core.rulebook.traces import Trace
 from orchestrator.runtime.journal import Entry, Intent, Line, Result
 
+NAME: Final = "record.sqlite"  # in state_dir
 APPLICATION_ID: Final = 0x41534F46  # "ASOF"
 VERSION: Final = 2
 WHOLE: Final = ""  # the path of a row from which on all facts are written anew

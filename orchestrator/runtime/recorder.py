@@ -44,7 +44,14 @@ class Recorder:
         self._trouble = ""
 
     def listen(self, entry: Entry) -> None:
-        """After each step of the loop; most of the time it does nothing."""
+        """After each step of the loop; most of the time it does nothing. Never raises."""
+        try:
+            self._take(entry)
+        except Exception as error:  # a bug of ours: the loop and whoever waits for it go on
+            self._whole_at = float("-inf")
+            self._say(f"internal error: {type(error).__name__}: {error}")
+
+    def _take(self, entry: Entry) -> None:
         state = self._state()
         if not entry.empty:
             self._batch.add(state.now, entry)

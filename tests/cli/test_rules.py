@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +147,25 @@ def test_the_caret_stands_right_in_an_expression_of_several_lines(running: Path)
     assert done.returncode == Exit.FAILED
     _, text, caret = done.stderr.splitlines()
     assert text[caret.index("^") :].startswith("cals")
+
+
+def test_an_older_service_is_said_to_be_older(tmp_path: Path, rules: Path) -> None:
+    config = tmp_path / "old.yaml"
+    config.write_text("state_dir: .\n")
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(tmp_path / "control.sock"))
+        old.listen()
+
+        def answer() -> None:
+            client, _ = old.accept()
+            with client:
+                client.recv(10_000)
+                client.sendall(b'{"ok": false, "says": "There is no request of that name."}\n')
+
+        for arguments in (["try", "pair.held"], ["check", str(rules), "--against", str(config)]):
+            service = threading.Thread(target=answer)
+            service.start()
+            done = cli(config if "try" in arguments else NOWHERE, "rules", *arguments)
+            service.join()
+            assert done.returncode == Exit.REFUSED and done.stdout == ""
+            assert "There is no request" in done.stderr and "restart it" in done.stderr

@@ -80,7 +80,7 @@ def test_a_request_that_was_not_made(lab: Lab) -> None:
 
 def test_a_request_that_nobody_expected(lab: Lab) -> None:
     assert lab.told(f"{BUSY}after: 12s\n  asks: [busy: notify]") == (
-        "pack.test.yaml:5:7: not expected, 10 s into this step: busy asked for switchover:"
+        "pack.test.yaml:5:7: not expected, 10 s into this step: busy: switchover:"
         f" pbx-a has 11 calls\n      busy: has fired for 2 s.{WHY}"
     )
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from orchestrator.cli.codes import Exit
 from orchestrator.config.rule_files import check_rules
+from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.core.rules import Request, RuleSet
 from orchestrator.core.words import Verdict
 from orchestrator.rehearsal.recorded import by_record, is_record
 from orchestrator.rehearsal.replay import Line, by_captures, replay
 from orchestrator.rehearsal.stated import stated_schema
-from orchestrator.runtime.journal import Entry
+from orchestrator.runtime.journal import Entry, Intent, Result
 from orchestrator.runtime.journal import Line as Told
 from orchestrator.runtime.recorder import Recorder
 from tests.cli.test_cli import cli
@@ -105,6 +106,30 @@ def test_another_active_node_is_another_active_node(tmp_path: Path) -> None:
     assert would(play.path, stated(tmp_path))[0] == []
 
 
+def test_what_a_node_could_not_be_asked_for_stays_unknown(tmp_path: Path) -> None:
+    play = Recorded(tmp_path)
+    play.live(3)
+    play.node("pbx-a", missing=frozenset({"registrations"}))
+    lose_trunk(play)
+    play.live(20)
+    play.end()
+    asked = [request for _, request in play.asked if request.rule == "trunks"]
+    lines = would(play.path, stated(tmp_path))[0]
+    assert asked == [] and not [line for line in lines if line.text.startswith("trunks")]
+
+
+def test_commands_and_rules_are_among_what_was_done(tmp_path: Path) -> None:
+    play = Recorded(tmp_path)
+    play.live(2)
+    trace = Trace(play.now, "trunks", What.FIRED, "it fired", ("x is true",))
+    began = Trace(play.now, "trunks", What.BEGAN, "its condition began to hold")
+    play.recorder.listen(Entry(1, intents=[Intent(7, 1, "add the address on pbx-b")]))
+    play.recorder.listen(Entry(1, results=[Result(7, 1, True, "done")], traces=[began, trace]))
+    play.end()
+    texts = [line.text for line in would(play.path, stated(tmp_path))[1]]
+    assert texts == ["add the address on pbx-b: done", "rule trunks: it fired"]
+
+
 def test_a_capture_of_a_real_provider_that_was_lost(tmp_path: Path) -> None:
     course = by_captures({"pbx-a": CAPTURE}, replace(POLICY))
     lines = [line.text for line in replay(stated(tmp_path), course.world, course.happenings)]
@@ -131,3 +156,14 @@ def test_the_command_plays_a_record(tmp_path: Path) -> None:
     assert "trunks: 2 requests" in lines
     missing = cli(Path("/nowhere.yaml"), "rules", "replay", str(tmp_path / "no.sqlite"))
     assert missing.returncode == Exit.FAILED and "no.sqlite" in missing.stderr
+
+
+def test_captures_are_of_the_nodes_of_the_pair() -> None:
+    def said(*sources: str) -> str:
+        done = cli(Path("/nowhere.yaml"), "rules", "replay", *sources)
+        assert done.returncode == Exit.FAILED
+        return done.stderr
+
+    assert "the pair has no node 'pbx-c'; did you mean" in said(f"pbx-c={CAPTURE}")
+    assert "one capture for each node is expected: pbx-a and pbx-b" in said(*[str(CAPTURE)] * 3)
+    assert "one capture for each node" in said(f"pbx-a={CAPTURE}", f"pbx-a={CAPTURE}")

@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.core.rulebook.traces import Trace, What
 from orchestrator.core.rules import RuleSet
+from orchestrator.core.state import Pair
 from orchestrator.core.words import Verdict
 from orchestrator.errors import JournalError
 from orchestrator.runtime import recorder as recording
@@ -268,3 +269,16 @@ def test_an_entry_without_anything_to_tell_costs_nothing(bench: Bench) -> None:
     before = bench.recorder._batch
     bench.step(replace(NOTHING, state={"active": "pbx-a"}), after_s=0.1)
     assert bench.recorder._batch is before and not before.lines
+
+
+def test_a_fault_of_its_own_costs_the_loop_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Pair:
+        raise KeyError("pbx-c")
+
+    recorder = Recorder(tmp_path / "record.sqlite", Play(RuleSet()).policy, broken)
+    for _ in range(3):
+        recorder.listen(NOTHING)
+    (line,) = caplog.records
+    assert "internal error: KeyError" in line.getMessage() and "goes on" in line.getMessage()
