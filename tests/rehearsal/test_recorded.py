@@ -102,6 +102,8 @@ def test_another_active_node_is_another_active_node(tmp_path: Path) -> None:
     play.pair(active="pbx-b", active_since=play.now)
     lose_trunk(play)  # of the standby now
     play.live(20)
+    play.count("pbx-a", reloads=1)  # the record goes on for longer than the rule waits
+    play.live(2)
     play.end()
     assert would(play.path, stated(tmp_path))[0] == []
 
@@ -112,6 +114,8 @@ def test_what_a_node_could_not_be_asked_for_stays_unknown(tmp_path: Path) -> Non
     play.node("pbx-a", missing=frozenset({"registrations"}))
     lose_trunk(play)
     play.live(20)
+    play.count("pbx-a", reloads=1)  # the record goes on for longer than the rule waits
+    play.live(2)
     play.end()
     asked = [request for _, request in play.asked if request.rule == "trunks"]
     lines = would(play.path, stated(tmp_path))[0]
